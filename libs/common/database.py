@@ -1,0 +1,201 @@
+"""One engine factory and one `transaction()` for PostgreSQL (asyncpg) and SQLite (aiosqlite).
+
+PostgreSQL runs at READ COMMITTED; whoever needs more takes row locks. SQLite runs in WAL mode with
+`synchronous=FULL` (a commit means that it is on disk) and one writer connection, so that writers queue in this
+process instead of failing with "database is locked"; readers have connections of their own.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import DateTime, LargeBinary, MetaData, Text, event, func
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeDecorator
+
+# Constraint names are part of the schema that migrations name; the database must not choose them.
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Root of all tables, of the runtime and of the slices."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite keeps the ISO text with microseconds, so that text order is time order."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no meaning here")
+        value = value.astimezone(UTC)
+        return value.strftime(SQLITE_TIME) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class names it
+        if value is None or isinstance(value, datetime):
+            return value
+        return datetime.strptime(value, SQLITE_TIME).replace(tzinfo=UTC)
+
+
+SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class JSONBytes(TypeDecorator[Any]):
+    """A JSON value encoded by msgspec; opaque to SQL on purpose (what is searched has a column of its own)."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002
+        return None if value is None else msgspec.json.encode(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else msgspec.json.decode(value)
+
+
+def utcnow() -> datetime:
+    """This machine's clock, for timestamps that nobody compares; leases are compared by `now_sql` only."""
+    return datetime.now(UTC)
+
+
+def now_sql(dialect: Dialect, offset_s: float = 0.0) -> ColumnElement[datetime]:
+    """The database's clock plus `offset_s` seconds as an SQL expression comparable with a UTCDateTime column.
+
+    SQLite below 3.42 has no `unixepoch('subsec')`; strftime's %f gives milliseconds on every version, and the
+    padding makes it sort with stored microseconds.
+    """
+    if dialect.name == "sqlite":
+        return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", f"{offset_s:+.3f} seconds", type_=UTCDateTime)
+    moment = func.clock_timestamp(type_=UTCDateTime)
+    if offset_s == 0:
+        return moment
+    return moment + func.make_interval(0, 0, 0, 0, 0, 0, offset_s, type_=None)
+
+
+_last_uuid7_ms = 0
+_uuid7_counter = 0
+
+
+def uuid7() -> uuid.UUID:
+    """Make a UUIDv7 (RFC 9562): 48 bits of milliseconds, then a counter that keeps ids of one process in order.
+
+    The 12 bits of rand_a count within a millisecond (method 1 of section 6.2); when they run over, the clock part
+    is moved on by one millisecond.
+    """
+    global _last_uuid7_ms, _uuid7_counter
+    now_ms = time.time_ns() // 1_000_000
+    if now_ms > _last_uuid7_ms:
+        _last_uuid7_ms, _uuid7_counter = now_ms, int.from_bytes(os.urandom(1), "big")
+    else:
+        _uuid7_counter += 1
+        if _uuid7_counter > 0xFFF:
+            _last_uuid7_ms, _uuid7_counter = _last_uuid7_ms + 1, 0
+    rand_b = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+    return uuid.UUID(int=(_last_uuid7_ms << 80) | (0x7 << 76) | (_uuid7_counter << 64) | (0b10 << 62) | rand_b)
+
+
+class Database:
+    """A pool of connections and the only way to a transaction.
+
+    `transaction()` commits on leaving the block and rolls back on an exception; on SQLite it takes the write lock
+    at once (BEGIN IMMEDIATE) so that what was read cannot change before the write. `reading()` is for reads: a
+    consistent snapshot that takes no write lock.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        """Prepare the pools; `url` has an async driver, `pool_size` bounds this process's PostgreSQL connections."""
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            # One connection writes: contention is a queue in this process, not SQLITE_BUSY between threads.
+            self._writer = _sqlite_engine(url, size=1)
+            self._reader = _sqlite_engine(url, size=4)
+        else:
+            self._writer = self._reader = create_async_engine(
+                url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_recycle=1800
+            )
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._writer.dialect
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine that may write; for migrations' checks and metrics of the pool."""
+        return self._writer
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open one transaction that may write; commit at the end, roll back on any exception."""
+        async with self._writer.connect() as connection:
+            writing = await connection.execution_options(slipway_begin="IMMEDIATE")
+            async with writing.begin():
+                yield writing
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open one transaction for reading; nothing in it may write."""
+        async with self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    async def ping(self, timeout_s: float = 2.0) -> None:
+        """Raise what the driver raises when the database cannot answer `SELECT 1` in time."""
+        async with asyncio.timeout(timeout_s), self.reading() as tx:
+            await tx.exec_driver_sql("SELECT 1")
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def _sqlite_engine(url: str, *, size: int) -> AsyncEngine:
+    # isolation_level=None switches off the driver's own BEGIN; with it a SELECT runs outside the transaction and
+    # read-then-write updates are silently lost (measured: 594 of 1,000).
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "timeout": 30, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        mode = connection.get_execution_options().get("slipway_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine

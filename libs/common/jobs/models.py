@@ -1,0 +1,109 @@
+"""Tables of the runtime: jobs, their archived logs, and the switch of each domain."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Integer, LargeBinary, String, Text, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from libs.common.database import Base, JSONBytes, UTCDateTime
+from libs.common.jobs.states import JobStatus
+
+_ACTIVE = text("status IN ('pending', 'running')")
+
+
+class Job(Base):
+    """One asynchronous unit of work; the truth about it (design: jobs-and-events)."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'running', 'success', 'failed', 'cancelled')", name="status"),
+        CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
+        # The publisher's question: what is due and not published? Only active rows are in it, so it stays small.
+        Index("ix_jobs_due", "domain", "job_class", "run_at", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
+        # The lane's question: who is before me?
+        Index("ix_jobs_lane", "lane", "id", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
+        # The repairer's cursor.
+        Index("ix_jobs_updated", "updated_at"),
+        # Lists: newest first for one owner, and by repository.
+        Index("ix_jobs_owner", "owner", "id"),
+        Index("ix_jobs_repository", "repository", "id"),
+        Index("ix_jobs_subject", "subject_type", "subject_id", "id"),
+        Index("ix_jobs_status", "status", "id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    domain: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(64))
+    job_class: Mapped[str] = mapped_column(String(16))
+    owner: Mapped[int | None] = mapped_column(BigInteger)  # None: shared
+    subject_type: Mapped[str] = mapped_column(String(32))  # build, server, app
+    subject_id: Mapped[str] = mapped_column(String(64))
+    lane: Mapped[str | None] = mapped_column(String(255))  # None: may run beside anything
+    lane_limit: Mapped[int] = mapped_column(Integer, default=1)  # how many of the lane may run at once
+    payload: Mapped[bytes] = mapped_column(LargeBinary)  # the message as JSON
+    # Where it stands
+    status: Mapped[str] = mapped_column(String(16), default=JobStatus.PENDING.value)
+    stage: Mapped[str | None] = mapped_column(String(64))
+    progress: Mapped[int] = mapped_column(Integer, default=0)
+    waiting_for: Mapped[str | None] = mapped_column(Text)
+    checkpoint: Mapped[Any | None] = mapped_column(JSONBytes)  # handler's own notes: external ids, positions
+    result: Mapped[Any | None] = mapped_column(JSONBytes)
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[Any | None] = mapped_column(JSONBytes)  # {code, message, retryable}
+    version: Mapped[int] = mapped_column(BigInteger, default=1)  # counts visible changes; orders events
+    # When and where it may run
+    run_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # None: not in a stream
+    published_epoch: Mapped[str | None] = mapped_column(String(32))  # the Redis data set it was published into
+    lease_owner: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_no: Mapped[int] = mapped_column(BigInteger, default=0)  # the fence: one per claim
+    tries: Mapped[int] = mapped_column(Integer, default=0)  # handler errors
+    crashes: Mapped[int] = mapped_column(Integer, default=0)  # leases that lapsed since the last clean step
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    wake_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What it is about, for filters; None where it means nothing
+    repository: Mapped[str | None] = mapped_column(String(255))
+    branch: Mapped[str | None] = mapped_column(String(255))
+    commit_sha: Mapped[str | None] = mapped_column(String(64))
+    build_id: Mapped[int | None] = mapped_column(BigInteger)
+    retry_of: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    worker: Mapped[str | None] = mapped_column(String(128))  # who ran it last; kept after the end
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    traceparent: Mapped[str | None] = mapped_column(String(64))
+    log_lines: Mapped[int] = mapped_column(BigInteger, default=0)  # lines in the archive
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class JobLogChunk(Base):
+    """A compressed run of consecutive log lines of one job.
+
+    `data` is zlib-compressed JSON lines, one batch a line: {"id": entry id, "lines": [...]}. The entry ids are the
+    stream positions under which the batches were shown live, so that a client can resume from the archive.
+    """
+
+    __tablename__ = "job_log_chunks"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    first_n: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    last_n: Mapped[int] = mapped_column(BigInteger)
+    first_entry: Mapped[str] = mapped_column(String(40))
+    last_entry: Mapped[str] = mapped_column(String(40))
+    raw_bytes: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Domain(Base):
+    """One row per domain that was ever switched; absent means not paused."""
+
+    __tablename__ = "domains"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    paused: Mapped[bool] = mapped_column(Boolean, default=False)
+    paused_by: Mapped[str | None] = mapped_column(String(255))
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
