@@ -22,21 +22,25 @@ from libs.common.jobs.view import LiveJob, to_hash
 
 # KEYS: hash, log stream, event stream [, jobs stream]
 # ARGV: type, fence (version or lease_no), ttl_s, owner, subject, job id, data, first line, line count, trim id,
-#       events max length, number of hash pairs, pairs..., fields of the jobs stream entry...
-# Answers the entry id, or false when it was dropped as stale.
+#       events max length, number of hash pairs, pairs..., window, fields of the jobs stream entry...
+# Answers {entry id, or "" when it was dropped as stale; 1 when the job was put into its stream}.
 _SCRIPT = """
 local kind, fence, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local known = redis.call('HGET', KEYS[1], kind == 'log' and 'lease_no' or 'version')
 local stale = known and ((kind == 'log' and tonumber(known) > fence) or (kind ~= 'log' and tonumber(known) >= fence))
 
-if KEYS[4] then
+local pairs_end = 12 + 2 * tonumber(ARGV[12])
+
+local enqueued = 0
+if KEYS[4] and redis.call('XLEN', KEYS[4]) < tonumber(ARGV[pairs_end + 1]) then
   local entry = {}
-  for i = 13 + 2 * tonumber(ARGV[12]), #ARGV do entry[#entry + 1] = ARGV[i] end
+  for i = pairs_end + 2, #ARGV do entry[#entry + 1] = ARGV[i] end
   redis.call('XADD', KEYS[4], '*', unpack(entry))
+  enqueued = 1
 end
 if stale then
   redis.call('EXPIRE', KEYS[1], ttl)
-  return false
+  return {'', enqueued}
 end
 
 local now = redis.call('TIME')
@@ -51,7 +55,6 @@ for i = 2, 3 do
 end
 local id = string.format('%.0f-%.0f', ms, seq)
 
-local pairs_end = 12 + 2 * tonumber(ARGV[12])
 if kind ~= 'log' then
   redis.call('DEL', KEYS[1])
   local fields = {}
@@ -64,7 +67,7 @@ redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[11], id,
   't', kind, 'o', ARGV[4], 's', ARGV[5], 'j', ARGV[6], 'n', ARGV[8], 'c', ARGV[9], 'd', ARGV[7])
 redis.call('EXPIRE', KEYS[2], ttl)
 redis.call('EXPIRE', KEYS[1], ttl)
-return id
+return {id, enqueued}
 """
 
 
@@ -78,14 +81,20 @@ class Live:
         self.redis = redis
         self._sha: str | None = None
 
-    async def publish(self, jobs: Sequence[LiveJob], *, enqueue: bool = False) -> None:
-        """Show each job's current state; with `enqueue` also hand it to its domain's stream in the same step.
+    async def publish(self, jobs: Sequence[LiveJob]) -> None:
+        """Show each job's current state; a hash that knows this version already stays as it is. Raises RedisError."""
+        if jobs:
+            await self._run([_status_call(job) for job in jobs])
 
-        Stale ones (the hash knows the version already) are dropped silently. Raises RedisError.
+    async def enqueue(self, jobs: Sequence[LiveJob], *, window: int) -> list[LiveJob]:
+        """Show each job and hand it to its stream in the same step, while the stream holds fewer than `window`.
+
+        Answers the jobs that were handed out; the others wait for the publisher. Raises RedisError.
         """
         if not jobs:
-            return
-        await self._run([_status_call(job, enqueue=enqueue) for job in jobs])
+            return []
+        answers = await self._run([_status_call(job, window=window) for job in jobs])
+        return [job for job, (_, enqueued) in zip(jobs, answers, strict=True) if enqueued]
 
     async def log(
         self,
@@ -106,8 +115,8 @@ class Live:
         there on. Raises RedisError.
         """
         head = ("log", lease_no, ttl_s, _owner(owner), subject, str(job_id), lines, first_n, count, trim_before or "")
-        [answer] = await self._run([(_keys(job_id), [*head, keys.EVENTS_MAX_LEN, 0])])
-        return None if answer is None else answer.decode()
+        [(entry_id, _)] = await self._run([(_keys(job_id), [*head, keys.EVENTS_MAX_LEN, 0])])
+        return entry_id.decode() or None
 
     async def _run(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         if self._sha is None:
@@ -130,7 +139,7 @@ def status_event(job: LiveJob) -> bytes:
     return msgspec.json.encode(job.view)
 
 
-def _status_call(job: LiveJob, *, enqueue: bool) -> tuple[list[str], list[Any]]:
+def _status_call(job: LiveJob, *, window: int | None = None) -> tuple[list[str], list[Any]]:
     view = job.view
     kind, ttl_s = ("end", keys.DONE_TTL_S) if job.is_terminal else ("status", keys.LIVE_TTL_S)
     pairs = [part for pair in to_hash(job).items() for part in pair]
@@ -138,9 +147,19 @@ def _status_call(job: LiveJob, *, enqueue: bool) -> tuple[list[str], list[Any]]:
     head = (kind, view.version, ttl_s, _owner(job.owner), subject, str(view.id), status_event(job), 0, 0, "")
     arguments: list[Any] = [*head, keys.EVENTS_MAX_LEN, len(pairs) // 2, *pairs]
     key_names = _keys(view.id)
-    if enqueue:
+    if window is not None:
         key_names.append(keys.jobs_stream(view.domain, job.job_class))
-        arguments += ["id", str(view.id), "kind", view.kind, "subject", subject, "request_id", job.request_id or ""]
+        arguments += [
+            window,
+            "id",
+            str(view.id),
+            "kind",
+            view.kind,
+            "subject",
+            subject,
+            "request_id",
+            job.request_id or "",
+        ]
     return key_names, arguments
 
 

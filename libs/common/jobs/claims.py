@@ -1,0 +1,242 @@
+"""Who may run a job: claim, renew, check, release and end, each one SQL statement that the lease guards.
+
+`lease_no` is the fence: it grows with every claim, and every later write of a claim names it. All statements that touch
+several rows lock them in the order of their ids, so that batches of two workers cannot deadlock.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, case, exists, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import ColumnElement
+
+from libs.common.database import now_sql
+from libs.common.errors import LeaseLost
+from libs.common.jobs import store
+from libs.common.jobs.kinds import Outcome
+from libs.common.jobs.models import Domain, Job
+from libs.common.jobs.states import ACTIVE, JobStatus
+from libs.common.jobs.view import LiveJob, live_job
+
+_ACTIVE = [status.value for status in ACTIVE]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One claim of one job: the three values that every write of the claim names."""
+
+    job_id: uuid.UUID
+    owner: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claimed job with what its handler needs; `job` is the public picture after the claim.
+
+    `crashed` tells that the claim took over a lease that had lapsed.
+    """
+
+    lease: Lease
+    job: LiveJob
+    payload: bytes
+    checkpoint: dict[str, Any]
+    tries: int
+    crashes: int
+    cancel_requested: bool
+    age_s: float
+    traceparent: str | None
+
+
+def claimable(tx: AsyncConnection) -> ColumnElement[bool]:
+    """The condition under which a job may be claimed now: due, alive, lease free, domain on, lane free.
+
+    A lane is free for a job when fewer than its limit stand before it (that keeps the order) and fewer than its limit
+    hold a lease (a job with a smaller id may be committed later than one that runs already).
+    """
+    now = now_sql(tx.dialect)
+    ahead, holding = aliased(Job), aliased(Job)
+    before = select(func.count()).where(ahead.lane == Job.lane, ahead.id < Job.id, ahead.status.in_(_ACTIVE))
+    running = select(func.count()).where(
+        holding.lane == Job.lane, holding.id != Job.id, holding.status.in_(_ACTIVE), holding.lease_until > now
+    )
+    lane_free = or_(
+        Job.lane.is_(None),
+        and_(before.scalar_subquery() < Job.lane_limit, running.scalar_subquery() < Job.lane_limit),
+    )
+    paused = exists().where(Domain.name == Job.domain, Domain.paused)
+    lease_free = or_(Job.lease_until.is_(None), Job.lease_until <= now)
+    return and_(Job.status.in_(_ACTIVE), Job.run_at <= now, lease_free, ~paused, lane_free)
+
+
+async def claim(tx: AsyncConnection, job_ids: Sequence[uuid.UUID], owner: str, lease_s: float) -> list[Claimed]:
+    """Claim those of `job_ids` that may run now; the others stay as they are, only no longer marked as published.
+
+    A claim that finds a lapsed lease counts a crash. A job whose cancel flag is up is claimed too: its cancel step
+    has to run.
+    """
+    await _lock_lanes(tx, job_ids)
+    picked = select(Job.id).where(Job.id.in_(job_ids), claimable(tx)).order_by(Job.id).with_for_update()
+    statement = store.changed(
+        tx,
+        Job.id.in_(picked.scalar_subquery()),
+        status=JobStatus.RUNNING.value,
+        lease_owner=owner,
+        lease_until=now_sql(tx.dialect, lease_s),
+        lease_no=Job.lease_no + 1,
+        crashes=Job.crashes + case((Job.lease_owner.is_not(None), 1), else_=0),
+        worker=owner,
+        started_at=func.coalesce(Job.started_at, now_sql(tx.dialect)),
+        wake_requested_at=None,
+        published_at=None,
+        waiting_for=None,
+    )
+    claimed = [_claimed(row, owner) for row in await tx.execute(statement)]
+    missed = set(job_ids) - {one.lease.job_id for one in claimed}
+    if missed:
+        # Handed out but not runnable (lane taken, paused, not due): the publisher hands them out again when they are.
+        rows = select(Job.id).where(Job.id.in_(missed), Job.published_at.is_not(None)).order_by(Job.id)
+        locked = rows.with_for_update(skip_locked=True).scalar_subquery()
+        await tx.execute(update(Job).where(Job.id.in_(locked)).values(published_at=None))
+    return claimed
+
+
+async def _lock_lanes(tx: AsyncConnection, job_ids: Sequence[uuid.UUID]) -> None:
+    """Let one claim at a time look at a lane; the next statement then sees what the others committed."""
+    if tx.dialect.name == "sqlite":
+        return  # BEGIN IMMEDIATE: there is one writer anyway
+    lanes = select(func.hashtextextended(Job.lane, 0).label("lane")).where(Job.id.in_(job_ids), Job.lane.is_not(None))
+    ordered = lanes.distinct().order_by(text("lane")).subquery()
+    await tx.execute(select(func.pg_advisory_xact_lock(ordered.c.lane)))
+
+
+def _claimed(row: Row[Any], owner: str) -> Claimed:
+    return Claimed(
+        lease=Lease(job_id=row.id, owner=owner, number=row.lease_no),
+        job=live_job(row),
+        payload=bytes(row.payload),
+        checkpoint=row.checkpoint or {},
+        tries=row.tries,
+        crashes=row.crashes,
+        cancel_requested=row.cancel_requested_at is not None,
+        age_s=(row.updated_at - row.created_at).total_seconds(),
+        traceparent=row.traceparent,
+    )
+
+
+async def renew(tx: AsyncConnection, leases: Sequence[Lease], owner: str, lease_s: float) -> dict[uuid.UUID, bool]:
+    """Prolong all leases of one worker in one statement; answers job id -> cancel flag for those still held.
+
+    A lease that is missing from the answer is lost: its handler must stop. A lapsed lease that nobody took over is
+    still ours and is prolonged.
+    """
+    numbers = {lease.job_id: lease.number for lease in leases}
+    rows = select(Job.id).where(Job.id.in_(numbers), Job.lease_owner == owner, Job.status == JobStatus.RUNNING.value)
+    locked = rows.order_by(Job.id).with_for_update().scalar_subquery()
+    answer = await tx.execute(
+        update(Job)
+        .where(Job.id.in_(locked))
+        .values(lease_until=now_sql(tx.dialect, lease_s))
+        .returning(Job.id, Job.lease_no, Job.cancel_requested_at)
+    )
+    return {row.id: row.cancel_requested_at is not None for row in answer if row.lease_no == numbers[row.id]}
+
+
+def held(lease: Lease) -> ColumnElement[bool]:
+    """The fence: true for the job's row while this claim is the current one."""
+    return and_(
+        Job.id == lease.job_id,
+        Job.lease_owner == lease.owner,
+        Job.lease_no == lease.number,
+        Job.status == JobStatus.RUNNING.value,
+    )
+
+
+async def check(tx: AsyncConnection, lease: Lease) -> None:
+    """Lock the job's row for the rest of the transaction; raises LeaseLost when the claim is no longer current."""
+    if (await tx.execute(select(Job.id).where(held(lease)).with_for_update())).one_or_none() is None:
+        raise LeaseLost(f"job {lease.job_id}: claim {lease.number} is over")
+
+
+async def update_progress(tx: AsyncConnection, lease: Lease, values: Mapping[str, Any]) -> LiveJob:
+    """Change what people see of a running job (stage, progress, waiting_for, checkpoint); raises LeaseLost."""
+    return await _guarded(tx, lease, **values)
+
+
+async def again(
+    tx: AsyncConnection,
+    lease: Lease,
+    *,
+    after_s: float,
+    waiting_for: str | None,
+    checkpoint: dict[str, Any] | None = None,
+    failed_tries: int | None = None,
+    clean: bool = True,
+) -> LiveJob:
+    """Give the lease back and come again in `after_s` seconds, at once when `wake` or `cancel` was called meanwhile.
+
+    A clean step clears the count of crashes; `failed_tries` (a handler error) sets the count of tries.
+    """
+    woken = or_(Job.wake_requested_at.is_not(None), Job.cancel_requested_at.is_not(None))
+    values: dict[str, Any] = {
+        "run_at": case((woken, now_sql(tx.dialect)), else_=now_sql(tx.dialect, after_s)),
+        "lease_owner": None,
+        "lease_until": None,
+        "published_at": None,
+        "waiting_for": waiting_for,
+    }
+    if checkpoint is not None:
+        values["checkpoint"] = checkpoint
+    if failed_tries is not None:
+        values["tries"] = failed_tries
+    if clean:
+        values["crashes"] = 0
+    return await _guarded(tx, lease, **values)
+
+
+async def end(tx: AsyncConnection, lease: Lease, outcome: Outcome) -> LiveJob:
+    """Write the terminal status; raises LeaseLost when the claim is no longer current."""
+    return await _guarded(tx, lease, **store.end_values(tx, outcome))
+
+
+async def end_many(tx: AsyncConnection, ends: Sequence[tuple[Lease, Outcome]]) -> list[LiveJob]:
+    """End several plain jobs that all succeeded without a result, in one statement; answers those still held."""
+    numbers = {lease.job_id: lease for lease, _ in ends}
+    owner = ends[0][0].owner
+    rows = select(Job.id).where(Job.id.in_(numbers), Job.lease_owner == owner, Job.status == JobStatus.RUNNING.value)
+    locked = rows.order_by(Job.id).with_for_update().scalar_subquery()
+    same_claim = or_(*(and_(Job.id == lease.job_id, Job.lease_no == lease.number) for lease, _ in ends))
+    statement = store.changed(tx, and_(Job.id.in_(locked), same_claim), **store.end_values(tx, ends[0][1]))
+    return [live_job(row) for row in await tx.execute(statement)]
+
+
+async def release(tx: AsyncConnection, leases: Sequence[Lease], waiting_for: str) -> list[LiveJob]:
+    """Give leases back at shutdown: due at once elsewhere, and no crash is counted."""
+    return [
+        await again(tx, lease, after_s=0, waiting_for=waiting_for, clean=False)
+        for lease in sorted(leases, key=lambda lease: lease.job_id)
+        if (await tx.execute(select(Job.id).where(held(lease)).with_for_update())).one_or_none() is not None
+    ]
+
+
+async def next_in_lane(tx: AsyncConnection, lane: str) -> list[LiveJob]:
+    """The jobs of a lane that may run now that one of it has ended; to be announced after the commit."""
+    query = select(Job.__table__).where(Job.lane == lane, claimable(tx)).order_by(Job.id).limit(1)
+    return [live_job(row) for row in await tx.execute(query)]
+
+
+async def read_end(tx: AsyncConnection, lease: Lease) -> LiveJob | None:
+    """Resolve a COMMIT whose reply was lost: the terminal row when it was this claim that ended the job, else None."""
+    job = await store.get(tx, lease.job_id)
+    return job if job is not None and job.is_terminal and job.lease_no == lease.number else None
+
+
+async def _guarded(tx: AsyncConnection, lease: Lease, **values: Any) -> LiveJob:
+    row = (await tx.execute(store.changed(tx, held(lease), **values))).one_or_none()
+    if row is None:
+        raise LeaseLost(f"job {lease.job_id}: claim {lease.number} is over")
+    return live_job(row)

@@ -1,0 +1,111 @@
+"""Make Redis agree with SQL again: whatever a crash or an outage kept from being shown is shown a little later.
+
+It follows a cursor over changed rows, with an overlap for transactions that commit late, and remembers what it has
+seen in the overlap, so that a quiet system costs one small query a tick. All live rows are compared when the Redis
+data set changed (its `epoch` key is gone) and once a minute.
+"""
+
+import asyncio
+import time
+import uuid
+from datetime import datetime, timedelta
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from libs.common import keys
+from libs.common.database import Database, now_sql
+from libs.common.jobs import store
+from libs.common.jobs.live import Live
+from libs.common.jobs.models import Job
+from libs.common.jobs.publisher import Lock, epoch
+from libs.common.jobs.states import ACTIVE
+from libs.common.settings import RuntimeSettings
+
+log = structlog.get_logger()
+
+# A transaction of ours lasts milliseconds; 30 s also covers one that waited for its locks.
+_OVERLAP = timedelta(seconds=30)
+# Rows compared in one go: about 20 ms of work, so that a full pass never holds up the loop.
+_BATCH = 500
+
+
+class Repairer:
+    """Compares rows with hashes for all domains; `run()` until cancelled, `tick()` once."""
+
+    def __init__(self, database: Database, live: Live, settings: RuntimeSettings) -> None:
+        self._database = database
+        self._live = live
+        self._settings = settings
+        self._lock = Lock(live.redis, keys.REPAIRER_LOCK, settings.repair_every_s * 3)
+        self._cursor: datetime | None = None
+        self._seen: dict[uuid.UUID, tuple[int, datetime]] = {}
+        self._epoch: str | None = None
+        self._full_at = 0.0
+        self.repaired = 0
+
+    async def run(self) -> None:
+        """Tick for ever; an outage of Redis or SQL is waited out."""
+        while True:
+            try:
+                if await self._lock.held():
+                    await self.tick()
+            except (RedisError, OSError, SQLAlchemyError, TimeoutError) as error:
+                log.warning("repairer waits", reason=repr(error))
+            await asyncio.sleep(self._settings.repair_every_s)
+
+    async def tick(self) -> int:
+        """Compare what changed since the last tick (everything alive when it is time); answers the hashes mended."""
+        before = self.repaired
+        current = await epoch(self._live.redis)
+        if current != self._epoch or time.monotonic() - self._full_at > self._settings.repair_full_every_s:
+            await self._compare_live()
+            self._epoch, self._full_at = current, time.monotonic()
+        await self._compare_changed()
+        return self.repaired - before
+
+    async def _compare_changed(self) -> None:
+        async with self._database.reading() as tx:
+            if self._cursor is None:
+                start = (await tx.execute(select(now_sql(tx.dialect)))).scalar_one() - timedelta(
+                    seconds=self._settings.repair_full_every_s
+                )
+            else:
+                start = self._cursor - _OVERLAP
+            query = select(Job.id, Job.version, Job.updated_at).where(Job.updated_at > start)
+            rows = (await tx.execute(query.order_by(Job.updated_at))).all()
+        fresh = {row.id: row.version for row in rows if self._seen.get(row.id, (0,))[0] < row.version}
+        await self._compare(fresh)
+        if rows:
+            self._cursor = max(row.updated_at for row in rows)
+            self._seen = {row.id: (row.version, row.updated_at) for row in rows}
+
+    async def _compare_live(self) -> None:
+        last = uuid.UUID(int=0)
+        while True:
+            async with self._database.reading() as tx:
+                alive = Job.status.in_([status.value for status in ACTIVE])
+                query = select(Job.id, Job.version).where(alive, Job.id > last).order_by(Job.id).limit(_BATCH)
+                rows = (await tx.execute(query)).all()
+            if not rows:
+                return
+            await self._compare({row.id: row.version for row in rows})
+            last = rows[-1].id
+
+    async def _compare(self, versions: dict[uuid.UUID, int]) -> None:
+        """Show again each job whose hash is missing or older than its row."""
+        ids = list(versions)
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            pipe = self._live.redis.pipeline(transaction=False)
+            for job_id in batch:
+                pipe.hget(keys.job_hash(job_id), "version")
+            shown = await pipe.execute()
+            behind = [one for one, known in zip(batch, shown, strict=True) if int(known or 0) < versions[one]]
+            if behind:
+                async with self._database.reading() as tx:
+                    jobs = await store.get_many(tx, behind)
+                await self._live.publish(jobs)
+                self.repaired += len(jobs)

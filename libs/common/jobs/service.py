@@ -1,0 +1,142 @@
+"""What the gateway and the slices do with jobs: read, list, announce, cancel, retry."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.common import keys
+from libs.common.database import Database
+from libs.common.errors import Conflict, NotFound
+from libs.common.jobs import store
+from libs.common.jobs.kinds import JobFailure, JobRules, Outcome
+from libs.common.jobs.live import Live
+from libs.common.jobs.publisher import Marker
+from libs.common.jobs.store import JobFilter
+from libs.common.jobs.view import LiveJob, from_hash
+from libs.common.settings import RuntimeSettings
+
+log = structlog.get_logger()
+
+CANCELLED = JobFailure(code="CANCELLED", message="Cancelled on request before it started")
+
+
+class Jobs:
+    """The jobs of all domains, as one process sees them.
+
+    `rules` are the kinds that this process knows; ending or retrying a job of another kind touches no slice's rows
+    and is therefore refused.
+    """
+
+    def __init__(self, database: Database, live: Live, rules: Sequence[JobRules], settings: RuntimeSettings) -> None:
+        self.database = database
+        self.live = live
+        self.marker = Marker(database, live)
+        self._rules: Mapping[str, JobRules] = {rule.message.kind: rule for rule in rules}
+        self._settings = settings
+
+    async def get(self, job_id: uuid.UUID) -> LiveJob | None:
+        """Read a job from its live hash, from SQL when Redis has none or does not answer; None when there is none."""
+        try:
+            fields = await self.live.redis.hgetall(keys.job_hash(job_id))  # type: ignore[misc] # redis-py's stub says Awaitable | dict
+            if fields:
+                return from_hash(fields)
+        except (RedisError, OSError, KeyError, msgspec.MsgspecError):
+            log.debug("live hash unreadable", job_id=str(job_id), exc_info=True)
+        async with self.database.reading() as tx:
+            return await store.get(tx, job_id)
+
+    async def find(
+        self, wanted: JobFilter, *, limit: int, offset: int = 0, before: uuid.UUID | None = None
+    ) -> tuple[list[LiveJob], int]:
+        """List jobs newest first with the total of the filter; `before` is the last id of the page before."""
+        async with self.database.reading() as tx:
+            return await store.find(tx, wanted, limit=limit, offset=offset, before=before)
+
+    async def announce(self, jobs: Sequence[LiveJob]) -> None:
+        """After the commit: show the jobs and hand them to their workers while their streams have room.
+
+        Bounded in time and never raises for Redis: a job that is not handed out here is found by the publisher.
+        """
+        try:
+            async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
+                handed_out = await self.live.enqueue(jobs, window=self._settings.publish_window)
+        except (RedisError, OSError, TimeoutError):
+            log.warning("jobs not announced, the publisher will", jobs=[str(job.view.id) for job in jobs])
+        else:
+            self.marker.note(handed_out)
+
+    async def cancel(self, job_id: uuid.UUID) -> LiveJob:
+        """Cancel a job: one that never started ends at once, any other is told and ends when its work is undone.
+
+        Raises NotFound, and Conflict (JOB_ENDED) for a terminal job. Asking again changes nothing.
+        """
+        async with self.database.transaction() as tx:
+            job = await self._lock(tx, job_id)
+            if job.is_terminal:
+                raise Conflict(f"Job {job_id} has ended as {job.view.status}", code="JOB_ENDED")
+            if job.view.started_at is None:
+                outcome = Outcome(status="cancelled", failure=CANCELLED)
+                job = await store.end_unstarted(tx, job_id, outcome)
+                rule = self._rule(job)
+                if rule.on_end is not None:
+                    await rule.on_end(tx, job, outcome)
+                leased = True
+            else:
+                job = await store.request_cancel(tx, job_id)
+                leased = await store.is_leased(tx, job_id)
+        await self._tell(job, leased=leased)
+        return job
+
+    async def retry(self, job_id: uuid.UUID, *, request_id: str | None = None) -> LiveJob:
+        """Make a new job that does the same on the same subject and points back (`retry_of`).
+
+        Raises NotFound, and Conflict when the job has not ended (JOB_NOT_ENDED), its kind cannot be retried
+        (NOT_RETRYABLE) or the slice refuses.
+        """
+        async with self.database.transaction() as tx:
+            old = await self._lock(tx, job_id)
+            if not old.is_terminal:
+                raise Conflict(f"Job {job_id} is {old.view.status}; only an ended job is retried", code="JOB_NOT_ENDED")
+            rule = self._rule(old)
+            if rule.on_retry is None:
+                raise Conflict(f"Jobs of kind {old.view.kind} cannot be retried", code="NOT_RETRYABLE")
+            new = await store.insert_retry(tx, job_id, request_id)
+            await rule.on_retry(tx, old, new)
+        await self.announce([new])
+        return new
+
+    async def wake(self, job_id: uuid.UUID) -> None:
+        """Let a waiting job run now instead of at the end of its `Again`; harmless for any other."""
+        async with self.database.transaction() as tx:
+            job = await store.wake(tx, job_id)
+        if job is not None:
+            await self.announce([job])
+
+    async def _tell(self, job: LiveJob, *, leased: bool) -> None:
+        if not leased:
+            await self.announce([job])  # waiting between two steps: a worker must claim it for its cancel step
+            return
+        try:
+            async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
+                await self.live.publish([job])
+                await self.live.redis.publish(keys.CANCEL_CHANNEL, str(job.view.id))
+        except (RedisError, OSError, TimeoutError):
+            log.warning("cancel not announced, the worker's renewal will see it", job_id=str(job.view.id))
+
+    def _rule(self, job: LiveJob) -> JobRules:
+        try:
+            return self._rules[job.view.kind]
+        except KeyError:
+            raise Conflict(f"Kind {job.view.kind} is not known to this version", code="UNKNOWN_KIND") from None
+
+    @staticmethod
+    async def _lock(tx: AsyncConnection, job_id: uuid.UUID) -> LiveJob:
+        job = await store.get(tx, job_id, lock=True)
+        if job is None:
+            raise NotFound(f"Job not found: {job_id}", code="JOB_NOT_FOUND")
+        return job

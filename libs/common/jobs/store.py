@@ -1,0 +1,241 @@
+"""Read and write job rows; every function runs in the caller's transaction and commits nothing."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.common.database import now_sql, uuid7
+from libs.common.jobs.kinds import Message, Outcome
+from libs.common.jobs.models import Job
+from libs.common.jobs.states import ACTIVE, JobStatus
+from libs.common.jobs.view import LiveJob, live_job
+
+_ACTIVE = [status.value for status in ACTIVE]
+
+# What a retry takes over from the job that it repeats.
+_WHAT_TO_DO = (
+    *("domain", "kind", "job_class", "owner", "subject_type", "subject_id", "lane", "lane_limit", "payload"),
+    *("repository", "branch", "commit_sha", "build_id", "traceparent"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to be inserted.
+
+    `subject` is (type, id); `lane` names jobs that run one after the other in the order of their insertion (None:
+    free), `lane_limit` how many of a lane may run at once; `delay_s` keeps it from running before then.
+    """
+
+    message: Message
+    subject: tuple[str, str]
+    owner: int | None
+    lane: str | None = None
+    lane_limit: int = 1
+    delay_s: float = 0.0
+    repository: str | None = None
+    branch: str | None = None
+    commit_sha: str | None = None
+    build_id: int | None = None
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list shows; None means "any". `see_all` is for superusers; else `user_id`'s own and shared ones."""
+
+    see_all: bool = False
+    user_id: int | None = None
+    status: JobStatus | None = None
+    repo: str | None = None
+    branch: str | None = None
+    kind: str | None = None
+    domain: str | None = None
+    owner: int | None = None
+    subject: tuple[str, str] | None = None
+    since: datetime | None = None
+
+
+async def insert_jobs(tx: AsyncConnection, jobs: Sequence[NewJob]) -> list[LiveJob]:
+    """Insert jobs as pending; after the commit give the answer to `Jobs.announce`."""
+    now = now_sql(tx.dialect)
+    rows = [
+        {
+            "id": uuid7(),
+            "domain": job.message.domain(),
+            "kind": job.message.kind,
+            "job_class": job.message.policy.job_class,
+            "owner": job.owner,
+            "subject_type": job.subject[0],
+            "subject_id": job.subject[1],
+            "lane": job.lane,
+            "lane_limit": job.lane_limit,
+            "payload": msgspec.json.encode(job.message),
+            "repository": job.repository,
+            "branch": job.branch,
+            "commit_sha": job.commit_sha,
+            "build_id": job.build_id,
+            "request_id": job.request_id,
+            "traceparent": job.traceparent,
+            "run_at": now_sql(tx.dialect, job.delay_s),
+            "created_at": now,
+            "updated_at": now,
+        }
+        for job in jobs
+    ]
+    answer = await tx.execute(insert(Job).values(rows).returning(Job.__table__))
+    return [live_job(row) for row in answer]
+
+
+async def insert_retry(tx: AsyncConnection, old_id: uuid.UUID, request_id: str | None) -> LiveJob:
+    """Insert a new pending job that does what the (terminal) job `old_id` did and points back to it."""
+    old = (await tx.execute(select(Job.__table__).where(Job.id == old_id))).one()
+    now = now_sql(tx.dialect)
+    values = {name: getattr(old, name) for name in _WHAT_TO_DO}
+    values |= {"id": uuid7(), "retry_of": old_id, "request_id": request_id}
+    values |= {"run_at": now, "created_at": now, "updated_at": now}
+    return live_job((await tx.execute(insert(Job).values(values).returning(Job.__table__))).one())
+
+
+async def get(tx: AsyncConnection, job_id: uuid.UUID, *, lock: bool = False) -> LiveJob | None:
+    """Read one job, None when there is no such row; with `lock` nobody else changes it before the commit."""
+    query = select(Job.__table__).where(Job.id == job_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
+    return None if row is None else live_job(row)
+
+
+async def get_many(tx: AsyncConnection, job_ids: Sequence[uuid.UUID]) -> list[LiveJob]:
+    """Read several jobs in the order of their ids; unknown ids are left out."""
+    answer = await tx.execute(select(Job.__table__).where(Job.id.in_(job_ids)).order_by(Job.id))
+    return [live_job(row) for row in answer]
+
+
+async def is_leased(tx: AsyncConnection, job_id: uuid.UUID) -> bool:
+    """Say whether a worker holds the job's lease at this moment."""
+    leased = and_(Job.lease_owner.is_not(None), Job.lease_until > now_sql(tx.dialect))
+    return bool((await tx.execute(select(leased).where(Job.id == job_id))).scalar())
+
+
+async def find(
+    tx: AsyncConnection, wanted: JobFilter, *, limit: int, offset: int = 0, before: uuid.UUID | None = None
+) -> tuple[list[LiveJob], int]:
+    """List jobs newest first, with the total that the filter matches (`before`, a cursor, does not change it)."""
+    condition = _condition(wanted)
+    total = (await tx.execute(select(func.count()).select_from(Job).where(condition))).scalar_one()
+    query = select(Job.__table__).where(condition).order_by(Job.id.desc()).limit(limit).offset(offset)
+    if before is not None:
+        query = query.where(Job.id < before)
+    return [live_job(row) for row in await tx.execute(query)], total
+
+
+def _condition(wanted: JobFilter) -> ColumnElement[bool]:
+    clauses: list[ColumnElement[bool]] = [true()]
+    if not wanted.see_all:
+        own = Job.owner.is_(None)
+        clauses.append(own if wanted.user_id is None else or_(own, Job.owner == wanted.user_id))
+    if wanted.status is not None:
+        clauses.append(Job.status == wanted.status.value)
+    if wanted.subject is not None:
+        clauses += [Job.subject_type == wanted.subject[0], Job.subject_id == wanted.subject[1]]
+    if wanted.since is not None:
+        clauses.append(Job.created_at >= wanted.since)
+    for column, value in (
+        (Job.repository, wanted.repo),
+        (Job.branch, wanted.branch),
+        (Job.kind, wanted.kind),
+        (Job.domain, wanted.domain),
+        (Job.owner, wanted.owner),
+    ):
+        if value is not None:
+            clauses.append(column == value)
+    return and_(*clauses)
+
+
+async def request_cancel(tx: AsyncConnection, job_id: uuid.UUID) -> LiveJob:
+    """Raise the job's cancel flag (kept when it is up already) and make it due, so that a waiting one is claimed."""
+    return await _change(
+        tx,
+        Job.id == job_id,
+        cancel_requested_at=func.coalesce(Job.cancel_requested_at, now_sql(tx.dialect)),
+        run_at=now_sql(tx.dialect),
+        published_at=None,
+    )
+
+
+async def wake(tx: AsyncConnection, job_id: uuid.UUID) -> LiveJob | None:
+    """Make a waiting job due now; one that is in the middle of a step runs again right after it.
+
+    Answers the job when it waits (announce it after the commit), None when it is running, ended or unknown.
+    """
+    now = now_sql(tx.dialect)
+    alive = and_(Job.id == job_id, Job.status.in_(_ACTIVE))
+    rows = await tx.execute(update(Job).where(alive).values(wake_requested_at=now).returning(Job.lease_owner))
+    row = rows.one_or_none()
+    if row is None or row.lease_owner is not None:
+        return None
+    return await _change(tx, Job.id == job_id, run_at=now, waiting_for=None, published_at=None)
+
+
+async def end_unstarted(tx: AsyncConnection, job_id: uuid.UUID, outcome: Outcome) -> LiveJob:
+    """End a job that no worker holds (a pending one that is cancelled); the caller holds its row lock."""
+    return await _change(tx, Job.id == job_id, **end_values(tx, outcome))
+
+
+def end_values(tx: AsyncConnection, outcome: Outcome) -> dict[str, Any]:
+    """The columns that every end sets."""
+    values: dict[str, Any] = {
+        "status": outcome.status,
+        "error": outcome.failure.as_json() if outcome.failure else None,
+        "result": outcome.result,
+        "exit_code": outcome.exit_code,
+        "waiting_for": None,
+        "lease_owner": None,
+        "lease_until": None,
+        "published_at": None,
+        "finished_at": now_sql(tx.dialect),
+    }
+    if outcome.status == "success":
+        values["progress"] = 100
+    return values
+
+
+async def _change(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) -> LiveJob:
+    rows = await tx.execute(changed(tx, condition, **values))
+    return live_job(rows.one())
+
+
+def changed(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) -> Any:
+    """Build an UPDATE of visible columns: it counts the version, moves the repairer's cursor and returns the rows."""
+    return (
+        update(Job)
+        .where(condition)
+        .values(version=Job.version + 1, updated_at=now_sql(tx.dialect), **values)
+        .returning(Job.__table__)
+    )
+
+
+async def mark_published(tx: AsyncConnection, jobs: Sequence[tuple[uuid.UUID, int]], epoch: str) -> None:
+    """Note that jobs stand in the stream of Redis data set `epoch`; one that was claimed since (another lease_no)
+    is left alone. Rows are locked in the order of their ids, as everywhere, so that batches cannot deadlock."""
+    by_lease: dict[int, list[uuid.UUID]] = {}
+    for job_id, lease_no in jobs:
+        by_lease.setdefault(lease_no, []).append(job_id)
+    for lease_no, ids in sorted(by_lease.items()):
+        rows = (
+            select(Job.id)
+            .where(Job.id.in_(ids), Job.lease_no == lease_no, Job.status.in_(_ACTIVE))
+            .order_by(Job.id)
+            .with_for_update(skip_locked=True)
+        )
+        await tx.execute(
+            update(Job)
+            .where(Job.id.in_(rows.scalar_subquery()))
+            .values(published_at=now_sql(tx.dialect), published_epoch=epoch)
+        )
