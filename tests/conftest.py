@@ -1,0 +1,84 @@
+"""Fixtures that every test may use: real databases and a real Redis, empty or freshly migrated."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis as redis_client
+
+from tests import containers
+from tests.servers import CannotServe, Databases, LocalRedis, RedisServer, close_run_folder, free_port, open_run_folder
+
+_KINDS = ("sqlite", "postgresql")
+_MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    open_run_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # an xdist worker's folder belongs to the process that started it
+        close_run_folder()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that wants a database once on each kind, or on those that its marker `databases` names."""
+    if "database_kind" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("databases")
+        metafunc.parametrize("database_kind", marker.args if marker else _KINDS, scope="session")
+
+
+@pytest.fixture(scope="session")
+def databases(database_kind: str) -> Databases:
+    """The source of databases of one kind."""
+    try:
+        return Databases(database_kind, open_run_folder())
+    except CannotServe as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def database(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """The address of a fresh database with the newest schema, for this test alone."""
+    url = databases.create(tmp_path)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def empty_database(databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table, for this test alone."""
+    url = databases.create(tmp_path, migrated=False)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def _redis_of_this_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server: RedisServer
+    if containers.usable("redis"):
+        server = containers.ContainerRedis(free_port())
+    else:
+        server = LocalRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis_server(_redis_of_this_process: RedisServer) -> RedisServer:
+    """An empty Redis with AOF that the test may `stop`, `kill` and `start`; a test process has one."""
+    server = _redis_of_this_process
+    server.start()
+    with redis_client.Redis.from_url(server.url) as client:
+        client.flushall()
+    return server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> str:
+    """The address of an empty Redis."""
+    return redis_server.url
