@@ -15,6 +15,7 @@ from services.builds.forges.fields import (
     at,
     first_text,
     identity,
+    is_text,
     number,
     required,
     sha,
@@ -57,7 +58,7 @@ def _push(dialect: Dialect, body: Mapping[str, object]) -> ForgeEvent:
     before, after = sha(body.get("before"), "before"), sha(body.get("after"), "after")
     if body.get("deleted") is True:
         after = None
-    elif not _is_text(body.get("after")):
+    elif not is_text(body.get("after")):
         raise BadPayload("The payload's after: is missing", code="INVALID_PAYLOAD")
     head = body.get("head_commit")
     if not isinstance(head, Mapping):
@@ -182,8 +183,4 @@ def _is_fork(body: Mapping[str, object]) -> bool:
     if ours is not None and theirs is not None:
         return ours != theirs
     name = at(head, "repo", "full_name")
-    return not _is_text(name) or name != at(body, "repository", "full_name")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
+    return not is_text(name) or name != at(body, "repository", "full_name")

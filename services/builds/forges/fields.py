@@ -7,6 +7,7 @@ build must not be lost over an odd commit message.
 
 import re
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from services.builds.forges.errors import BadPayload
 
@@ -31,7 +32,7 @@ def at(value: object, *path: str) -> object:
 
 def text(value: object, max_chars: int = TEXT_MAX_CHARS) -> str | None:
     """Return a text to show, cut and cleaned; None when it is empty or no string."""
-    if not isinstance(value, str) or not value:
+    if not is_text(value):
         return None
     return _UNSTORABLE.sub("\ufffd", value[:max_chars])
 
@@ -46,6 +47,11 @@ def number(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
         return value
     return None
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Tell whether a field is there with something in it."""
+    return isinstance(value, str) and value != ""
 
 
 def items(value: object) -> list[object]:

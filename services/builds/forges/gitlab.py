@@ -13,6 +13,7 @@ from services.builds.forges.fields import (
     at,
     first_text,
     identity,
+    is_text,
     items,
     number,
     required,
@@ -48,7 +49,7 @@ def _push(event_name: str, body: Mapping[str, object]) -> ForgeEvent:
         return _other(event_name, body)
     is_tag = ref.startswith("refs/tags/")
     name = required(ref.removeprefix("refs/tags/" if is_tag else "refs/heads/") or None, "ref")
-    if not isinstance(body.get("after"), str):
+    if not is_text(body.get("after")):
         raise BadPayload("The payload's after: is missing", code="INVALID_PAYLOAD")
     before, after = sha(body.get("before"), "before"), sha(body.get("after"), "after")
     # The `after` of an annotated tag is the tag's own object, `checkout_sha` its commit.
@@ -79,7 +80,7 @@ def _push(event_name: str, body: Mapping[str, object]) -> ForgeEvent:
 def _merge_request(event_name: str, body: Mapping[str, object]) -> ForgeEvent:
     request = body.get("object_attributes")
     action = text(at(request, "action"))
-    moved = action == "update" and isinstance(at(request, "oldrev"), str)
+    moved = action == "update" and is_text(at(request, "oldrev"))
     title, message = at(request, "title"), at(request, "last_commit", "message")
     target = identity(at(request, "target_branch"), "object_attributes.target_branch")
     return ForgeEvent(

@@ -101,7 +101,7 @@ def verify_gitlab(
     signing = [(index, secret) for index, secret in _usable(secrets) if secret.startswith(SIGNING_SECRET_PREFIX)]
     tokens = [(index, secret) for index, secret in _usable(secrets) if not secret.startswith(SIGNING_SECRET_PREFIX)]
     signature, token = headers.get("webhook-signature"), headers.get("x-gitlab-token")
-    refused = _absent("webhook-signature" if signing and not tokens else "X-Gitlab-Token", signature or token)
+    refused = _absent("X-Gitlab-Token", token) if tokens else _absent("webhook-signature", signature)
     if signature and signing:
         checked = _check_standard_webhook(headers, signature, raw, signing, now_s)
         if isinstance(checked, Verified):

@@ -45,10 +45,7 @@ class Ignore(msgspec.Struct, frozen=True):
 
 def judge(event: ForgeEvent, filters: Filters) -> Build | Ignore:
     """Decide about one event; the first rule that objects is the reason given."""
-    for objection in (_nothing_to_build(event), _not_wanted_here(event, filters)):
-        if objection is not None:
-            return objection
-    return Build()
+    return _nothing_to_build(event) or _not_wanted_here(event, filters) or Build()
 
 
 def fingerprint(event: ForgeEvent, raw: bytes) -> str:
