@@ -1,0 +1,39 @@
+"""SECRET_KEY: how good it has to be, and the separate keys that are derived from it.
+
+One purpose, one key: whoever learns the key that signs tokens can open no sealed secret.
+"""
+
+from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+MIN_BYTES: Final = 32  # RFC 7518, 3.2: a key for HS256 has at least the hash's 256 bits
+# What stands in examples and tutorials, ours and others'; compared without regard to case and punctuation.
+_PLACEHOLDERS: Final = (
+    "changeme",
+    "changethis",
+    "yoursecretkey",
+    "replaceme",
+    "secretkeyhere",
+    "supersecret",
+    "insecure",
+    "example",
+    "placeholder",
+)
+_MIN_DISTINCT_CHARS: Final = 8  # "aaaa..." and "12341234..." are long, not secret
+
+
+def weakness(secret: str) -> str | None:
+    """Say what a secret key has to be when this one is too weak; None when it is good enough."""
+    if len(secret.encode()) < MIN_BYTES:
+        return f"must have at least {MIN_BYTES} bytes; make one with: openssl rand -hex 32"
+    letters = "".join(char for char in secret.lower() if char.isalnum())
+    if len(set(secret)) < _MIN_DISTINCT_CHARS or any(word in letters for word in _PLACEHOLDERS):
+        return "must not be a placeholder; make one with: openssl rand -hex 32"
+    return None
+
+
+def derive(secret: str, purpose: str) -> bytes:
+    """Derive the 32-byte key of one purpose ("tokens", "sealing") by HKDF-SHA256 (RFC 5869)."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"slipway/{purpose}".encode()).derive(secret.encode())

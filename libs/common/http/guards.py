@@ -1,0 +1,77 @@
+"""Who may call a route. Closed by default: a route without a word about it needs valid credentials.
+
+    @get("/jobs", guards=[requires("jobs:read")])      credentials with this scope
+    @get("/api/users/me")                              any valid credentials
+    @get("/livez", opt=OPEN)                           anybody; credentials are not even looked at
+
+Credentials are `X-API-Key: <key>` or `Authorization: Bearer <key or token>`; with both, X-API-Key counts. An open
+route ignores them, so that a monitor with a stale key still learns that the service is alive.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, cast
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from libs.common.errors import Forbidden, Unauthenticated
+from libs.common.http.principal import Principal
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+
+OPEN: Final[dict[str, Any]] = {"open": True}
+CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+# Far above any real key or token (a JWT of ours takes 400 characters); what is longer is not worth parsing.
+_CREDENTIAL_MAX_CHARS = 4096
+
+
+class Authenticate(Protocol):
+    """Turns a credential into its owner; raises Unauthenticated. The gateway puts one into `app.state.authenticate`."""
+
+    async def __call__(self, credential: str) -> Principal: ...
+
+
+async def authenticated(connection: Connection, handler: BaseRouteHandler) -> None:
+    """The app-wide guard: refuse whoever shows no valid credentials, unless the route is open."""
+    if not handler.opt.get("open"):
+        connection.scope["user"] = await authenticate(connection)
+
+
+def requires(*scopes: str) -> Guard:
+    """Make a guard that lets through callers who have all these scopes; 403 names the first one that is missing."""
+
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        principal = cast("Principal", connection.scope["user"])
+        for scope in scopes:
+            if not principal.may(scope):
+                raise Forbidden(
+                    f"These credentials lack the scope {scope}", code="MISSING_SCOPE", details={"scope": scope}
+                )
+
+    guard.scopes = scopes  # type: ignore[attr-defined] # the OpenAPI document tells which scopes a route needs
+    return guard
+
+
+async def authenticate(connection: Connection) -> Principal:
+    """Check the connection's credentials afresh; also for streams that outlive a token. Raises Unauthenticated."""
+    check = cast("Authenticate", connection.app.state["authenticate"])
+    return await check(_credential(connection))
+
+
+async def current_principal(request: Connection) -> Principal:
+    """The app-wide dependency `principal`; on an open route nobody is known, which is a mistake of ours."""
+    return cast("Principal", request.scope["user"])
+
+
+def _credential(connection: Connection) -> str:
+    """Take the credential from the headers; raises Unauthenticated when there is none worth looking at."""
+    credential = connection.headers.get("x-api-key", "").strip()
+    if not credential:
+        scheme, _, rest = connection.headers.get("authorization", "").strip().partition(" ")
+        credential = rest.strip() if scheme.lower() == "bearer" else ""
+    if not credential:
+        raise Unauthenticated("Authentication required", headers=CHALLENGE)
+    if len(credential) > _CREDENTIAL_MAX_CHARS or not credential.isascii():
+        raise Unauthenticated("Invalid token", code="INVALID_TOKEN", headers=CHALLENGE)
+    return credential
