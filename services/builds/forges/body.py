@@ -5,7 +5,7 @@ although msgspec's is twice as fast (15 against 50 microseconds for a push of 8 
 refuse duplicate keys, which two readers would resolve differently, and it lets pass lone surrogates, over which
 msgspec refuses the whole delivery while the fields' readers can replace them.
 
-Before a signature is verified only json_text runs: at most twice the body in memory and 40 ms a MB of form. decode takes
+Before a signature is verified only json_text runs: at most twice the body in memory, 40 ms a MB of form. decode takes
 5 ms a MB of real payloads, but a body of nothing but empty lists costs 20 times its size and 0.1 s a MB, so that is for
 senders who know the secret. A caller on an event loop hands bodies of several MB to a thread.
 """
