@@ -1,0 +1,84 @@
+"""The app without any slice: what holds for every route, whoever brings it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+
+from libs.common.http.edge import Edge
+from libs.common.http.errors import answer
+from libs.common.http.guards import Authenticate, authenticated, current_principal
+from libs.common.http.requests import BODY_MAX_BYTES, JSONRequest, check_request
+from services.gateway import openapi
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+_HOUR_S = 3600
+
+
+class Gateway(Litestar):
+    """A Litestar app inside an Edge, so that also what the router refuses has its ids, headers and log line."""
+
+    def __init__(self, *arguments: Any, proxy_hops: int, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._edge = Edge(super().__call__, proxy_hops=proxy_hops)
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+        else:
+            await self._edge(scope, cast("Receive", receive), cast("Send", send))
+
+
+def make_gateway(
+    handlers: Sequence[ControllerRouterHandler],
+    *,
+    authenticate: Authenticate,
+    cors_origins: Sequence[str] = (),
+    proxy_hops: int = 0,
+    lifespan: Sequence[Lifespan] = (),
+) -> Gateway:
+    """Put routes into the frame: guards, error envelope, checks of the input, OpenAPI document.
+
+    `cors_origins` are the origins whose pages may call (empty: none, no CORS headers at all). `proxy_hops` is how many
+    trusted proxies stand in front.
+    """
+    return Gateway(
+        [*handlers, openapi.router()],
+        proxy_hops=proxy_hops,
+        before_request=check_request,
+        cors_config=_cors(cors_origins) if cors_origins else None,
+        dependencies={"principal": Provide(current_principal)},
+        exception_handlers={Exception: answer},
+        guards=[authenticated],
+        lifespan=list(lifespan),
+        logging_config=None,  # libs.common.logging is configured once, by the process
+        openapi_config=openapi.config(),
+        request_class=JSONRequest,
+        request_max_body_size=BODY_MAX_BYTES,
+        state=State({"authenticate": authenticate}),
+    )
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig:
+    """Credentials here are headers that a page sets itself, never cookies: no allow_credentials."""
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "X-API-Key",
+            "X-Request-ID",
+            "Idempotency-Key",
+            "Last-Event-ID",
+        ],
+        expose_headers=["X-Request-ID", "X-Correlation-ID", "Location", "Retry-After"],
+        max_age=_HOUR_S,
+    )

@@ -1,0 +1,14 @@
+"""Every table of Slipway: importing this module fills `metadata`."""
+
+from typing import Final
+
+from sqlalchemy import MetaData
+
+from libs.common.database import Base
+from libs.common.jobs import models as jobs
+from services.builds import models as builds
+from services.gateway.accounts import models as accounts
+
+__all__ = ["accounts", "builds", "jobs", "metadata"]
+
+metadata: Final[MetaData] = Base.metadata

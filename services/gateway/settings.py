@@ -1,0 +1,84 @@
+"""The settings of the gateway, and the checks that need more than one group."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from libs.common.auth import keys
+from libs.common.auth.secret_key import weakness
+from libs.common.errors import SettingsError
+from libs.common.settings import CoreSettings, Secret, Settings, setting
+
+
+class GatewaySettings(Settings, frozen=True):
+    """Who may talk to the gateway, and how it knows them."""
+
+    cors_origins: Annotated[
+        tuple[str, ...],
+        setting("CORS_ORIGINS", "origins whose pages may call the API, comma separated, or *; empty: none"),
+    ] = ()
+    secret_key: Annotated[
+        Secret,
+        setting("SECRET_KEY", "at least 32 bytes from which the keys for tokens and sealed secrets are derived"),
+    ] = Secret("")
+    secret_key_old: Annotated[
+        Secret | None,
+        setting("SECRET_KEY_OLD", "the key before a rotation; tokens signed with it stay valid"),
+    ] = None
+    access_token_minutes: Annotated[
+        int,
+        setting("ACCESS_TOKEN_EXPIRE_MINUTES", "minutes a login token is valid", ge=1, le=30 * 24 * 60),
+    ] = 30
+    api_keys: Annotated[
+        tuple[Secret, ...],
+        setting(
+            "API_KEYS",
+            "static keys of the user `pipeline`, comma separated; key=scope+scope gives other scopes than "
+            "builds:read+builds:write+jobs:read",
+        ),
+    ] = ()
+    bootstrap_admin_email: Annotated[
+        str | None,
+        setting("BOOTSTRAP_ADMIN_EMAIL", "e-mail of the superuser that is made while there is no user at all"),
+    ] = None
+    bootstrap_admin_password: Annotated[
+        Secret | None,
+        setting("BOOTSTRAP_ADMIN_PASSWORD", "password of that superuser, 8 to 128 characters"),
+    ] = None
+    trusted_proxies: Annotated[
+        int,
+        setting(
+            "TRUSTED_PROXIES", "proxies in front whose X-Forwarded-For is believed; 0: the socket's peer", ge=0, le=10
+        ),
+    ] = 0
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        if (self.bootstrap_admin_email is None) != (self.bootstrap_admin_password is None):
+            yield "BOOTSTRAP_ADMIN_EMAIL", "needs BOOTSTRAP_ADMIN_PASSWORD, and the other way round"
+        password = self.bootstrap_admin_password
+        if password is not None and not 8 <= len(password.reveal()) <= 128:
+            yield "BOOTSTRAP_ADMIN_PASSWORD", "must have 8 to 128 characters"
+        if self.bootstrap_admin_email is not None and "@" not in self.bootstrap_admin_email:
+            yield "BOOTSTRAP_ADMIN_EMAIL", "must be an e-mail address"
+        for entry in self.api_keys:
+            try:
+                keys.StaticKey.parse(entry.reveal())
+            except ValueError as error:
+                yield "API_KEYS", str(error)
+
+    def static_keys(self, core: CoreSettings) -> list[keys.StaticKey]:
+        """The keys of API_KEYS; in development, when there are none, the documented one."""
+        entries = [entry.reveal() for entry in self.api_keys]
+        if not entries and core.env == "development":
+            entries = [keys.DEVELOPMENT_KEY]
+        return [keys.StaticKey.parse(entry) for entry in entries]
+
+    def secret_keys(self) -> list[str]:
+        """SECRET_KEY and, during a rotation, SECRET_KEY_OLD."""
+        return [key.reveal() for key in (self.secret_key, self.secret_key_old) if key]
+
+
+def check(core: CoreSettings, gateway: GatewaySettings) -> None:
+    """Refuse to start with a secret key that strangers can guess; raises SettingsError. ENV=development may."""
+    problem = weakness(gateway.secret_key.reveal())
+    if problem is not None and core.env != "development":
+        raise SettingsError([f"SECRET_KEY: {problem} (or set ENV=development on a machine of your own)"])
