@@ -25,12 +25,15 @@ from libs.common.settings import (
     read_sources,
 )
 from libs.common.settings.sources import Source
+from workers.standalone import schema
 from workers.standalone.datafolder import CannotStart, DataFolder, make_api_key, make_password, make_secret_key
 from workers.standalone.embedded import EmbeddedRedis
 from workers.standalone.tree import EXIT_CONFIG, Program, Tree
 
 ROOT = Path(__file__).parents[2]
 _WORKERS = {"builds": 9101, "vms": 9102, "deployer": 9103}  # each with its documented metrics port
+_DATABASE = "slipway.db"
+_EMAIL, _PASSWORD = "BOOTSTRAP_ADMIN_EMAIL", "BOOTSTRAP_ADMIN_PASSWORD"
 _ADMIN_EMAIL = "admin@localhost.local"
 # Second starts take about two seconds; the first one on a slow machine with a cold disk is what needs the patience.
 _READY_TIMEOUT_S = 90.0
@@ -64,13 +67,14 @@ async def _standalone(settings: Loaded, sources: Sequence[Source]) -> None:
     data = DataFolder(settings[CoreSettings].data_dir)
     check_port(settings[ListenSettings])
     environ, login = environment(data, sources)
+    database = None if given("DATABASE_URL", sources) else data.path / _DATABASE
     redis = None if given("REDIS_URL", sources) else EmbeddedRedis(data.path)
     if redis is not None:
         environ["REDIS_URL"] = redis.url
 
     tree = Tree({**os.environ, **environ}, ROOT, inherit=[data.lock])
     stop = stop_on_signals(tree)
-    living = asyncio.create_task(_live(tree, settings, redis, login))
+    living = asyncio.create_task(_live(tree, settings, database, redis, login))
     failing = asyncio.create_task(tree.failure())
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -86,12 +90,14 @@ async def _standalone(settings: Loaded, sources: Sequence[Source]) -> None:
         await living
 
 
-async def _live(tree: Tree, settings: Loaded, redis: EmbeddedRedis | None, login: Sequence[str]) -> None:
+async def _live(
+    tree: Tree, settings: Loaded, database: Path | None, redis: EmbeddedRedis | None, login: Sequence[str]
+) -> None:
     """Start everything in order, say so, and stay."""
     listen, runtime = settings[ListenSettings], settings[RuntimeSettings]
     if redis is not None:
         tree.start(Program("redis", redis.argv, _REDIS_STOPS_WITHIN_S, explain=redis.last_words))
-    await asyncio.gather(_migrate(tree), *([redis.wait_ready()] if redis is not None else []))
+    await asyncio.gather(_migrate(tree, database), *([redis.wait_ready()] if redis is not None else []))
     worker_stops_within_s = runtime.shutdown_grace_s + _WORKER_EXTRA_S
     tree.start(
         *(
@@ -106,7 +112,10 @@ async def _live(tree: Tree, settings: Loaded, redis: EmbeddedRedis | None, login
     await asyncio.Event().wait()
 
 
-async def _migrate(tree: Tree) -> None:
+async def _migrate(tree: Tree, file: Path | None) -> None:
+    """Bring the database up to date; `file` is our own SQLite file, None a database that the operator has set."""
+    if file is not None and schema.is_newest(file):
+        return
     migrations = Program("migrations", module("services.gateway.migrations", "upgrade"), stop_within_s=0)
     if await tree.run(migrations) != 0:
         raise CannotStart("the database cannot be brought to this version; the lines above say why")
@@ -123,21 +132,19 @@ def environment(data: DataFolder, sources: Sequence[Source]) -> tuple[dict[str, 
     Whatever the operator has set in any source stays. Secrets made now are shown once; later starts name their files.
     """
     environ = {"SLIPWAY_DATA": str(data.path), "PYTHONUNBUFFERED": "1"}
-    defaults = {"LOCAL_PROVIDER": "true", "DATABASE_URL": f"sqlite:///{data.path}/slipway.db"}
+    defaults = {"LOCAL_PROVIDER": "true", "DATABASE_URL": f"sqlite:///{data.path / _DATABASE}"}
     environ |= {name: value for name, value in defaults.items() if not given(name, sources)}
     if not given("SECRET_KEY", sources):
         environ["SECRET_KEY"], _ = data.secret("secret_key", make_secret_key)
 
-    login = ["  Admin:    as set by BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD"]
-    if not given("BOOTSTRAP_ADMIN_PASSWORD", sources):
-        password, new = data.secret("admin_password", make_password)
-        environ["BOOTSTRAP_ADMIN_PASSWORD"] = password
-        email = _ADMIN_EMAIL
-        if not given("BOOTSTRAP_ADMIN_EMAIL", sources):
-            environ["BOOTSTRAP_ADMIN_EMAIL"] = email
-        else:
-            email = "BOOTSTRAP_ADMIN_EMAIL"
-        login = [f"  Admin:    {email}, password {password if new else _stored(data, 'admin_password')}"]
+    email = f"as set by {_EMAIL}"
+    if not given(_EMAIL, sources):
+        email = environ[_EMAIL] = _ADMIN_EMAIL
+    password = f"as set by {_PASSWORD}"
+    if not given(_PASSWORD, sources):
+        environ[_PASSWORD], new = data.secret("admin_password", make_password)
+        password = environ[_PASSWORD] if new else _stored(data, "admin_password")
+    login = [f"  Admin:    {email}", f"  Password: {password}"]
     if given("API_KEYS", sources):
         return environ, [*login, "  API key:  as set by API_KEYS"]
     key, new = data.secret("api_key", make_api_key)
