@@ -38,7 +38,7 @@ class Lease:
 class Claimed:
     """A claimed job with what its handler needs; `job` is the public picture after the claim.
 
-    `crashed` tells that the claim took over a lease that had lapsed.
+    `age_s` is the time since the job was made, `waited_s` since it was due.
     """
 
     lease: Lease
@@ -49,6 +49,8 @@ class Claimed:
     crashes: int
     cancel_requested: bool
     age_s: float
+    waited_s: float
+    lane: str | None
     traceparent: str | None
 
 
@@ -124,6 +126,8 @@ def _claimed(row: Row[Any], owner: str) -> Claimed:
         crashes=row.crashes,
         cancel_requested=row.cancel_requested_at is not None,
         age_s=(row.updated_at - row.created_at).total_seconds(),
+        waited_s=max((row.updated_at - row.run_at).total_seconds(), 0.0),
+        lane=row.lane,
         traceparent=row.traceparent,
     )
 

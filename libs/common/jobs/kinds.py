@@ -2,7 +2,9 @@
 
 A kind is declared once in the slice's `jobs.py`:
 
-    class RunBuild(Message, kind="builds.run_build", policy=Policy(timeout_s=..., job_class="heavy")):
+    class RunBuild(Message, frozen=True):
+        kind = "builds.run_build"
+        policy = Policy(timeout_s=..., job_class="heavy")
         build_id: int
 
 and given a handler in `tasks.py`. The kind string is stored with every job and outlives renames of the class.
@@ -44,11 +46,6 @@ class Message(msgspec.Struct, frozen=True):
 
     kind: ClassVar[str]
     policy: ClassVar[Policy]
-
-    def __init_subclass__(cls, *, kind: str, policy: Policy, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls.kind = kind
-        cls.policy = policy
 
     @classmethod
     def domain(cls) -> str:

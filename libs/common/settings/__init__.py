@@ -5,12 +5,20 @@ that every process shares.
 """
 
 from libs.common.settings.fields import Secret, Settings, setting
-from libs.common.settings.groups import CoreSettings, DatabaseSettings, ListenSettings, RedisSettings, RuntimeSettings
+from libs.common.settings.groups import (
+    CoreSettings,
+    DatabaseSettings,
+    KeySettings,
+    ListenSettings,
+    RedisSettings,
+    RuntimeSettings,
+)
 from libs.common.settings.loading import Loaded, Row, describe, given, load, markdown, read_sources, secrets_of
 
 __all__ = [
     "CoreSettings",
     "DatabaseSettings",
+    "KeySettings",
     "ListenSettings",
     "Loaded",
     "RedisSettings",

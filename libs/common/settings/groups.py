@@ -54,6 +54,22 @@ class CoreSettings(Settings, frozen=True):
         return "debug" if self.debug else self.log_level
 
 
+class KeySettings(Settings, frozen=True):
+    """The key from which the keys for tokens and for sealed secrets are derived."""
+
+    secret_key: Annotated[
+        Secret, setting("SECRET_KEY", "at least 32 bytes; tokens are signed and secrets sealed with keys made from it")
+    ] = Secret("")
+    secret_key_old: Annotated[
+        Secret | None,
+        setting("SECRET_KEY_OLD", "the key before a rotation: what it signed or sealed stays valid"),
+    ] = None
+
+    def keys(self) -> list[str]:
+        """SECRET_KEY and, during a rotation, SECRET_KEY_OLD."""
+        return [key.reveal() for key in (self.secret_key, self.secret_key_old) if key]
+
+
 class ListenSettings(Settings, frozen=True):
     """Where the gateway listens."""
 

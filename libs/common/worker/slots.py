@@ -12,7 +12,8 @@ class Slots:
         self._limits = dict(limits)
         self._used = dict.fromkeys(limits, 0)
         self._changed = asyncio.Condition()
-        self._open = True
+        self._closed = False
+        self._alone = False
 
     @property
     def running(self) -> int:
@@ -20,7 +21,7 @@ class Slots:
 
     def free(self, job_class: str) -> int:
         """Slots of a class that may be taken now; 0 while the intake is closed or a job runs alone."""
-        return self._limits[job_class] - self._used[job_class] if self._open else 0
+        return 0 if self._closed or self._alone else self._limits[job_class] - self._used[job_class]
 
     def take(self, job_class: str) -> None:
         """Take a slot; the caller has looked at `free` in the same turn of the loop."""
@@ -44,7 +45,7 @@ class Slots:
 
     def close(self) -> None:
         """Take nothing new any more: shutdown."""
-        self._open = False
+        self._closed = True
 
     @asynccontextmanager
     async def alone(self, timeout_s: float) -> AsyncIterator[bool]:
@@ -52,20 +53,22 @@ class Slots:
 
         Yields False when the others did not end in `timeout_s`, or another job wants to be alone already.
         """
-        if not self._open:
+        if self._alone:
             yield False
             return
-        self._open = False
+        self._alone = True
         try:
-            async with self._changed:
-                try:
-                    async with asyncio.timeout(timeout_s):
-                        await self._changed.wait_for(lambda: self.running <= 1)
-                except TimeoutError:
-                    yield False
-                    return
-            yield True
+            yield await self._wait_last(timeout_s)
         finally:
-            self._open = True
+            self._alone = False
             async with self._changed:
                 self._changed.notify_all()
+
+    async def _wait_last(self, timeout_s: float) -> bool:
+        async with self._changed:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait_for(lambda: self.running <= 1)
+            except TimeoutError:
+                return False
+        return True
