@@ -154,17 +154,10 @@ def test_a_setting_that_the_gateway_refuses_ends_the_start(standalone: Standalon
     assert standalone.nobody_left()
 
 
-def test_the_operators_redis_is_used(standalone: Standalone, redis: str) -> None:
-    """With REDIS_URL set no server of our own is started."""
-    standalone.start(REDIS_URL=redis)
-    assert not (standalone.data / "redis").exists()
+def test_the_operators_redis_and_database_are_used(standalone: Standalone, redis: str, tmp_path: Path) -> None:
+    """With REDIS_URL and DATABASE_URL set nothing of our own stands beside them."""
+    standalone.start(REDIS_URL=redis, DATABASE_URL=f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    assert (tmp_path / "elsewhere.db").exists()
+    assert {path.name for path in standalone.data.iterdir()} <= {"lock", "secrets"}
     assert standalone.end(signal.SIGTERM) == 0
     assert standalone.nobody_left()
-
-
-def test_the_operators_database_is_used(standalone: Standalone, tmp_path: Path) -> None:
-    """With DATABASE_URL set the schema is made there and no file of our own is."""
-    standalone.start(DATABASE_URL=f"sqlite:///{tmp_path / 'elsewhere.db'}")
-    assert (tmp_path / "elsewhere.db").exists()
-    assert not (standalone.data / "slipway.db").exists()
-    assert standalone.end(signal.SIGTERM) == 0

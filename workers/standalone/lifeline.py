@@ -54,14 +54,23 @@ def guard(argv: list[str], linger_s: float, stop: signal.Signals, user: int | No
 
     `user` is the numeric user and group to run it as, for programs that refuse to be root; None keeps ours.
     """
-    extra: list[int] | None = [] if user is not None else None
-    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, user=user, group=user, extra_groups=extra)
+    program: subprocess.Popen[bytes] | None = None
+    asked_early = False
 
     def pass_on(_number: int, _frame: FrameType | None) -> None:
-        program.send_signal(stop)
+        nonlocal asked_early
+        if program is None:
+            asked_early = True
+        else:
+            program.send_signal(stop)
 
+    # Before the program exists: a signal in between would end the guard alone.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, pass_on)
+    extra: list[int] | None = [] if user is not None else None
+    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, user=user, group=user, extra_groups=extra)
+    if asked_early:
+        program.send_signal(stop)
 
     def end_with_parent() -> None:
         _wait_for_end_of_file()
