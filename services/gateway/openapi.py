@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
-from litestar import Litestar, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -84,7 +85,7 @@ def router() -> Router:
     """The document and its pages."""
 
     @get(DOCUMENT, include_in_schema=False, opt=OPEN)
-    async def read_document(request: Any) -> Response[bytes]:
+    async def read_document(request: Request[Any, Any, State]) -> Response[bytes]:
         return Response(_encoded(request.app), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     @get(["/api/docs", "/docs", "/api/redoc"], include_in_schema=False, opt=OPEN)

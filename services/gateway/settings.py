@@ -1,12 +1,15 @@
 """The settings of the gateway, and the checks that need more than one group."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 from libs.common.auth import keys
 from libs.common.auth.secret_key import weakness
 from libs.common.errors import SettingsError
-from libs.common.settings import CoreSettings, Secret, Settings, setting
+from libs.common.settings import CoreSettings, KeySettings, Secret, Settings, setting
+
+# The same in all processes of a development machine, else none could open what another has sealed.
+_DEVELOPMENT_KEY: Final = "development only: everybody knows this key"
 
 
 class GatewaySettings(Settings, frozen=True):
@@ -16,14 +19,6 @@ class GatewaySettings(Settings, frozen=True):
         tuple[str, ...],
         setting("CORS_ORIGINS", "origins whose pages may call the API, comma separated, or *; empty: none"),
     ] = ()
-    secret_key: Annotated[
-        Secret,
-        setting("SECRET_KEY", "at least 32 bytes from which the keys for tokens and sealed secrets are derived"),
-    ] = Secret("")
-    secret_key_old: Annotated[
-        Secret | None,
-        setting("SECRET_KEY_OLD", "the key before a rotation; tokens signed with it stay valid"),
-    ] = None
     access_token_minutes: Annotated[
         int,
         setting("ACCESS_TOKEN_EXPIRE_MINUTES", "minutes a login token is valid", ge=1, le=30 * 24 * 60),
@@ -72,13 +67,14 @@ class GatewaySettings(Settings, frozen=True):
             entries = [keys.DEVELOPMENT_KEY]
         return [keys.StaticKey.parse(entry) for entry in entries]
 
-    def secret_keys(self) -> list[str]:
-        """SECRET_KEY and, during a rotation, SECRET_KEY_OLD."""
-        return [key.reveal() for key in (self.secret_key, self.secret_key_old) if key]
 
-
-def check(core: CoreSettings, gateway: GatewaySettings) -> None:
+def check(core: CoreSettings, secret: KeySettings) -> None:
     """Refuse to start with a secret key that strangers can guess; raises SettingsError. ENV=development may."""
-    problem = weakness(gateway.secret_key.reveal())
+    problem = weakness(secret.secret_key.reveal())
     if problem is not None and core.env != "development":
-        raise SettingsError([f"SECRET_KEY: {problem} (or set ENV=development on a machine of your own)"])
+        raise SettingsError([f"SECRET_KEY: {problem}, or set ENV=development on a machine of your own"])
+
+
+def secret_keys(secret: KeySettings) -> list[str]:
+    """The keys that sign and seal, newest first; without any (development only, see `check`) a known one."""
+    return secret.keys() or [_DEVELOPMENT_KEY]

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, cast
 
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from libs.common.errors import Forbidden, Unauthenticated
@@ -19,6 +20,8 @@ from libs.common.http.principal import Principal
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+# How a handler takes the caller: `async def read(principal: Caller) -> ...`.
+Caller = NamedDependency[Principal]
 
 OPEN: Final[dict[str, Any]] = {"open": True}
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}

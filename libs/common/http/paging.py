@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from libs.common.http.errors import Detail, invalid
 
@@ -24,12 +24,12 @@ MAX_SIZE: Final = 100
 # Far behind any real list; an offset is work for the database, so it has an end.
 MAX_OFFSET: Final = 10_000_000
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_SIZE, description="How many to answer at most")]
-Offset = Annotated[int, Parameter(ge=0, le=MAX_OFFSET, description="How many to pass over")]
-Page = Annotated[int, Parameter(ge=1, le=MAX_OFFSET // MAX_SIZE, description="Which page, from 1")]
-PageSize = Annotated[int, Parameter(ge=1, le=MAX_SIZE, description="How many on a page")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_SIZE, description="How many to answer at most")]
+Offset = Annotated[int, QueryParameter(ge=0, le=MAX_OFFSET, description="How many to pass over")]
+Page = Annotated[int, QueryParameter(ge=1, le=MAX_OFFSET // MAX_SIZE, description="Which page, from 1")]
+PageSize = Annotated[int, QueryParameter(ge=1, le=MAX_SIZE, description="How many on a page")]
 Cursor = Annotated[
-    str | None, Parameter(description="The `next_cursor` of the page before; stays right while new ones arrive")
+    str | None, QueryParameter(description="The `next_cursor` of the page before; stays right while new ones arrive")
 ]
 
 
@@ -53,12 +53,9 @@ class Window(msgspec.Struct, frozen=True):
         return following if following < total else None
 
 
-def next_cursor(ids: Sequence[UUID], limit: int, *, more: bool) -> str | None:
-    """The cursor behind these ids: the last one's; None when the list ends here.
-
-    `ids` are those of the answered page in order, `more` says that something follows.
-    """
-    return str(ids[-1]) if more and ids and len(ids) >= limit else None
+def next_cursor(ids: Sequence[UUID], *, more: bool) -> str | None:
+    """The cursor behind the ids of a page, in the page's order; None when nothing follows (`more`)."""
+    return str(ids[-1]) if more and ids else None
 
 
 def read_cursor(cursor: str | None) -> UUID | None:

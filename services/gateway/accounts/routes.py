@@ -1,16 +1,13 @@
 """Logging in, and who am I."""
 
-from typing import Annotated
-
 from litestar import Router, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import JSONBody, URLEncodedBody
 from litestar.status_codes import HTTP_200_OK
 
 from libs.common.auth.tokens import Tokens
 from libs.common.errors import BadRequest, Unauthenticated
 from libs.common.http.documentation import documented
-from libs.common.http.guards import CHALLENGE, OPEN
+from libs.common.http.guards import CHALLENGE, OPEN, Caller
 from libs.common.http.principal import Principal
 from libs.common.http.requests import ANY_CONTENT_TYPE
 from services.gateway.accounts.schemas import AccessToken, Credentials, UserView
@@ -46,7 +43,7 @@ def router(accounts: Accounts, tokens: Tokens) -> Router:
         ),
     )
     async def login_form(
-        data: Annotated[Credentials, Body(media_type=RequestEncodingType.URL_ENCODED)],
+        data: URLEncodedBody[Credentials],
     ) -> AccessToken:
         account = await accounts.login(data.username, data.password)
         if account is None:
@@ -65,7 +62,7 @@ def router(accounts: Accounts, tokens: Tokens) -> Router:
             opt=OPEN | ANY_CONTENT_TYPE,
         ),
     )
-    async def login_json(data: Credentials) -> AccessToken:
+    async def login_json(data: JSONBody[Credentials]) -> AccessToken:
         account = await accounts.login(data.username, data.password)
         if account is None:
             raise Unauthenticated("Invalid username or password", code="LOGIN_BAD_CREDENTIALS", headers=CHALLENGE)
@@ -76,7 +73,7 @@ def router(accounts: Accounts, tokens: Tokens) -> Router:
         tags=["Accounts"],
         **documented("Read the user whose credentials these are", example=_USER_EXAMPLE),
     )
-    async def me(principal: Principal) -> UserView:
+    async def me(principal: Caller) -> UserView:
         account = None if principal.user_id is None else await accounts.get(principal.user_id)
         return _view(principal, account)
 

@@ -1,0 +1,134 @@
+"""The composition root: the one place that knows all slices.
+
+`create_app` makes the parts in the order in which they need each other, gives them to the routes, and opens and closes
+what runs beside the requests. Nothing is connected before the app starts, so a database or Redis that is down does not
+keep a gateway from starting: it answers 503 or does without, and works as soon as they are there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from litestar import Litestar
+from sqlalchemy.exc import SQLAlchemyError
+
+from libs.common.auth.hashing import Passwords
+from libs.common.auth.keys import StaticKeys
+from libs.common.auth.tokens import Tokens
+from libs.common.crypto import Sealer
+from libs.common.database import Database
+from libs.common.jobs.live import Live
+from libs.common.jobs.publisher import Publisher
+from libs.common.jobs.repairer import Repairer
+from libs.common.jobs.service import Jobs
+from libs.common.redis import connect
+from libs.common.settings import (
+    CoreSettings,
+    DatabaseSettings,
+    KeySettings,
+    ListenSettings,
+    Loaded,
+    RedisSettings,
+    RuntimeSettings,
+    Settings,
+)
+from libs.common.tasks import supervise
+from services.builds import routes as builds_routes
+from services.builds import service as builds_service
+from services.builds.settings import WebhookSettings
+from services.gateway import metrics, settings
+from services.gateway.accounts import routes as accounts_routes
+from services.gateway.accounts.authentication import Authenticator
+from services.gateway.accounts.service import Accounts
+from services.gateway.frame import Gateway, make_gateway
+from services.gateway.health import routes as health_routes
+from services.gateway.health.checks import DOMAINS, Health
+from services.gateway.settings import GatewaySettings
+
+log = structlog.get_logger()
+
+GROUPS: Final[tuple[type[Settings], ...]] = (
+    CoreSettings,
+    KeySettings,
+    ListenSettings,
+    DatabaseSettings,
+    RedisSettings,
+    RuntimeSettings,
+    GatewaySettings,
+    WebhookSettings,
+)
+_RETRY_S: Final = 2.0
+
+Part = Callable[[], Coroutine[Any, Any, None]]
+
+
+def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gateway:
+    """Make the gateway from its settings (`GROUPS`).
+
+    `closing` is set by whoever stops the process, so that open event streams end; None: they are cut.
+    Raises SettingsError for a SECRET_KEY that is not secret.
+    """
+    core, chosen, runtime = loaded[CoreSettings], loaded[GatewaySettings], loaded[RuntimeSettings]
+    settings.check(core, loaded[KeySettings])
+    secrets = settings.secret_keys(loaded[KeySettings])
+    closing = closing or asyncio.Event()
+
+    database = Database(loaded[DatabaseSettings].url.reveal(), pool_size=loaded[DatabaseSettings].pool_size)
+    redis = connect(loaded[RedisSettings].url.reveal())
+    live = Live(redis)
+    jobs = Jobs(database, live, builds_service.RULES, runtime)
+    builds = builds_service.Builds(database, Sealer(secrets), loaded[WebhookSettings])
+
+    passwords = Passwords()
+    accounts = Accounts(database, passwords)
+    tokens = Tokens(secrets, lifetime_s=chosen.access_token_minutes * 60)
+    authenticator = Authenticator(StaticKeys(chosen.static_keys(core)), tokens, accounts)
+    health = Health(database, redis, env=core.env)
+
+    parts: list[Part] = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
+    parts += [Repairer(database, live, runtime).run]
+
+    @asynccontextmanager
+    async def running(_: Litestar) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(supervise(part)) for part in parts]
+        tasks += [asyncio.create_task(_make_first_admin(accounts, chosen))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await jobs.marker.close()
+            passwords.close()
+            await redis.aclose()
+            await database.close()
+
+    return make_gateway(
+        [
+            health_routes.router(health),
+            metrics.router(database),
+            accounts_routes.router(accounts, tokens),
+            builds_routes.router(builds, jobs, accept_unsigned=core.env == "development"),
+        ],
+        authenticate=authenticator,
+        cors_origins=chosen.cors_origins,
+        proxy_hops=chosen.trusted_proxies,
+        lifespan=[running],
+    )
+
+
+async def _make_first_admin(accounts: Accounts, chosen: GatewaySettings) -> None:
+    """Make the bootstrap administrator as soon as the database is there."""
+    email, password = chosen.bootstrap_admin_email, chosen.bootstrap_admin_password
+    if email is None or password is None:
+        return
+    while True:
+        try:
+            await accounts.ensure_first_admin(email, password.reveal())
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("first_admin_waits", reason=repr(error))
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return
