@@ -29,3 +29,17 @@ async def supervise(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
             wait_s = _FIRST_WAIT_S
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended, whatever their ends are.
+
+    Cancels again every half second: a cancellation that meets a database driver in the middle of a rollback can come
+    out as another error, which a loop that outlives errors takes for an outage and goes on.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
+    await asyncio.gather(*tasks, return_exceptions=True)

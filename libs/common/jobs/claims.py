@@ -70,16 +70,17 @@ def claimable(tx: AsyncConnection) -> ColumnElement[bool]:
         Job.lane.is_(None),
         and_(before.scalar_subquery() < Job.lane_limit, running.scalar_subquery() < Job.lane_limit),
     )
-    paused = exists().where(Domain.name == Job.domain, Domain.paused)
     lease_free = or_(Job.lease_until.is_(None), Job.lease_until <= now)
-    return and_(Job.status.in_(_ACTIVE), Job.run_at <= now, lease_free, ~paused, lane_free)
+    return and_(Job.status.in_(_ACTIVE), Job.run_at <= now, lease_free, ~_paused(), lane_free)
 
 
-async def claim(tx: AsyncConnection, job_ids: Sequence[uuid.UUID], owner: str, lease_s: float) -> list[Claimed]:
-    """Claim those of `job_ids` that may run now; the others stay as they are, only no longer marked as published.
+async def claim(
+    tx: AsyncConnection, job_ids: Sequence[uuid.UUID], owner: str, lease_s: float
+) -> tuple[list[Claimed], list[LiveJob]]:
+    """Claim those of `job_ids` that may run now; answers them, and those that must wait (to be shown so).
 
     A claim that finds a lapsed lease counts a crash. A job whose cancel flag is up is claimed too: its cancel step
-    has to run.
+    has to run. What must wait is no longer marked as published: the publisher hands it out when it may run.
     """
     await _lock_lanes(tx, job_ids)
     picked = select(Job.id).where(Job.id.in_(job_ids), claimable(tx)).order_by(Job.id).with_for_update()
@@ -99,12 +100,27 @@ async def claim(tx: AsyncConnection, job_ids: Sequence[uuid.UUID], owner: str, l
     )
     claimed = [_claimed(row, owner) for row in await tx.execute(statement)]
     missed = set(job_ids) - {one.lease.job_id for one in claimed}
-    if missed:
-        # Handed out but not runnable (lane taken, paused, not due): the publisher hands them out again when they are.
-        rows = select(Job.id).where(Job.id.in_(missed), Job.published_at.is_not(None)).order_by(Job.id)
-        locked = rows.with_for_update(skip_locked=True).scalar_subquery()
-        await tx.execute(update(Job).where(Job.id.in_(locked)).values(published_at=None))
-    return claimed
+    return claimed, await _turn_away(tx, missed) if missed else []
+
+
+async def _turn_away(tx: AsyncConnection, job_ids: set[uuid.UUID]) -> list[LiveJob]:
+    """Say of jobs that were handed out and may not run now what they wait for.
+
+    The new version also tells a late note of their publication (store.mark_published) that it is out of date.
+    """
+    waits = and_(Job.id.in_(job_ids), Job.status.in_(_ACTIVE), Job.lease_owner.is_(None))
+    rows = select(Job.id).where(waits).order_by(Job.id).with_for_update(skip_locked=True)
+    reason = case(
+        (_paused(), "its domain to be resumed"),
+        (and_(Job.lane.is_not(None), Job.run_at <= now_sql(tx.dialect)), "an earlier job of " + Job.lane),
+        else_=Job.waiting_for,
+    )
+    statement = store.changed(tx, Job.id.in_(rows.scalar_subquery()), published_at=None, waiting_for=reason)
+    return [live_job(row) for row in await tx.execute(statement)]
+
+
+def _paused() -> ColumnElement[bool]:
+    return exists().where(Domain.name == Job.domain, Domain.paused)
 
 
 async def _lock_lanes(tx: AsyncConnection, job_ids: Sequence[uuid.UUID]) -> None:

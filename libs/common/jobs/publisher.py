@@ -7,7 +7,6 @@ so that order, pause, lanes and fairness are decided in SQL and not by what was 
 
 import asyncio
 import secrets
-import uuid
 from collections.abc import Sequence
 
 import structlog
@@ -24,6 +23,7 @@ from libs.common.jobs.live import Live
 from libs.common.jobs.models import Job
 from libs.common.jobs.view import LiveJob, live_job
 from libs.common.settings import RuntimeSettings
+from libs.common.tasks import end
 
 log = structlog.get_logger()
 
@@ -130,8 +130,7 @@ class Marker:
     async def close(self) -> None:
         """Drop what is not written: the publisher hands such a job out twice, which its claim forgives."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def _flush_later(self) -> None:
         await asyncio.sleep(self.DELAY_S)
@@ -145,6 +144,5 @@ class Marker:
 async def mark(database: Database, jobs: Sequence[LiveJob], current: str) -> None:
     """Note in SQL which jobs stand in the streams of the Redis data set `current`."""
     if jobs:
-        pairs: list[tuple[uuid.UUID, int]] = [(job.view.id, job.lease_no) for job in jobs]
         async with database.transaction() as tx:
-            await store.mark_published(tx, pairs, current)
+            await store.mark_published(tx, jobs, current)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.database import now_sql, uuid7
@@ -221,21 +221,16 @@ def changed(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) 
     )
 
 
-async def mark_published(tx: AsyncConnection, jobs: Sequence[tuple[uuid.UUID, int]], epoch: str) -> None:
-    """Note that jobs stand in the stream of Redis data set `epoch`; one that was claimed since (another lease_no)
-    is left alone. Rows are locked in the order of their ids, as everywhere, so that batches cannot deadlock."""
-    by_lease: dict[int, list[uuid.UUID]] = {}
-    for job_id, lease_no in jobs:
-        by_lease.setdefault(lease_no, []).append(job_id)
-    for lease_no, ids in sorted(by_lease.items()):
-        rows = (
-            select(Job.id)
-            .where(Job.id.in_(ids), Job.lease_no == lease_no, Job.status.in_(_ACTIVE))
-            .order_by(Job.id)
-            .with_for_update(skip_locked=True)
-        )
-        await tx.execute(
-            update(Job)
-            .where(Job.id.in_(rows.scalar_subquery()))
-            .values(published_at=now_sql(tx.dialect), published_epoch=epoch)
-        )
+async def mark_published(tx: AsyncConnection, jobs: Sequence[LiveJob], epoch: str) -> None:
+    """Note that jobs stand in the stream of Redis data set `epoch`.
+
+    One that was claimed or turned away since it was read (another version) is left alone. Rows are locked in the
+    order of their ids, as everywhere, so that batches cannot deadlock.
+    """
+    as_read = tuple_(Job.id, Job.version).in_([(job.view.id, job.view.version) for job in jobs])
+    rows = select(Job.id).where(as_read).order_by(Job.id).with_for_update(skip_locked=True)
+    await tx.execute(
+        update(Job)
+        .where(Job.id.in_(rows.scalar_subquery()))
+        .values(published_at=now_sql(tx.dialect), published_epoch=epoch)
+    )

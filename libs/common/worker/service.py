@@ -30,9 +30,10 @@ from libs.common.jobs.live import Live
 from libs.common.jobs.publisher import CLASSES, Publisher
 from libs.common.jobs.repairer import Repairer
 from libs.common.jobs.service import Jobs
+from libs.common.jobs.view import LiveJob
 from libs.common.redis import connect, connect_blocking
 from libs.common.settings import RuntimeSettings
-from libs.common.tasks import supervise
+from libs.common.tasks import end, supervise
 from libs.common.version import VERSION
 from libs.common.worker.context import Handler
 from libs.common.worker.engine import Engine, make_pool
@@ -113,20 +114,19 @@ class WorkerService:
     async def _claim(self, job_ids: Sequence[uuid.UUID]) -> list[Claimed]:
         sent_at_s = clock_s()
         async with self._database.transaction() as tx:
-            claimed = await claims.claim(tx, job_ids, self.name, self._settings.lease_s)
+            claimed, turned_away = await claims.claim(tx, job_ids, self.name, self._settings.lease_s)
         for one in claimed:
             self._leases.add(one.lease, sent_at_s)
             metrics.JOB_WAIT.labels(self.domain).observe(one.waited_s)
-        if claimed:
-            self._show_later(claimed)
+        self._show_later([*(one.job for one in claimed), *turned_away])
         return claimed
 
-    def _show_later(self, claimed: Sequence[Claimed]) -> None:
+    def _show_later(self, jobs: Sequence[LiveJob]) -> None:
         """Show "running" beside the start of the handlers instead of before it."""
 
         async def show() -> None:
             try:
-                await self._jobs.live.publish([one.job for one in claimed])
+                await self._jobs.live.publish(jobs)
             except (RedisError, OSError) as error:
                 log.warning("claims not shown, the repairer will", reason=repr(error))
 
@@ -229,7 +229,7 @@ class WorkerService:
         await self._jobs.marker.close()
         with contextlib.suppress(RedisError, OSError):  # it expires by itself
             await self._redis.delete(keys.worker_hash(self.domain, self.name))
-        await self._engine.pool.aclose()
+        await self._engine.pool.aclose(close_connection_pool=True)
         await self._redis.aclose()
         await self._database.close()
 
@@ -241,9 +241,7 @@ async def _running(parts: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> 
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
 
 async def serve(worker: WorkerService) -> None:
