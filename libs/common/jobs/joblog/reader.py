@@ -1,6 +1,6 @@
 """Everybody's side of a job's log: the archive, then what Redis has beyond it, joined by line number."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC
 from uuid import UUID
 
@@ -24,7 +24,7 @@ class LogReader:
         self._database = database
         self._redis = redis
 
-    async def batches(self, job_id: UUID, next_n: int = 1) -> AsyncIterator[Batch]:
+    async def batches(self, job_id: UUID, next_n: int = 1) -> AsyncGenerator[Batch, None]:
         """Yield the stored lines from number `next_n` on, in order and none twice, up to what is stored now.
 
         A batch that begins later than the one before it ended says that the lines between them are stored nowhere,
