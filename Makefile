@@ -48,6 +48,7 @@ clean: ## remove the virtual environment and all caches; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Bytecode is compiled at once: the first start is faster, and so is every one where PYTHONDONTWRITEBYTECODE is set.
 # Stamps: a second `make run` finds them newer than the lock file and installs nothing.
 $(VENV)/.uv:
 	@test -n "$(PYTHON)" || { echo "Slipway needs Python 3.11 or later with venv (Debian: apt install python3-venv)." >&2; exit 1; }
@@ -58,5 +59,5 @@ $(VENV)/.uv:
 
 $(VENV)/.standalone $(VENV)/.dev: $(VENV)/.%: $(VENV)/.uv requirements.lock pyproject.toml
 	@echo "Installing the locked packages ($*) ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group $* --constraint requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group $* --constraint requirements.lock
 	@touch $@
