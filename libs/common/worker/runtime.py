@@ -21,6 +21,7 @@ from libs.common.database import Database
 from libs.common.errors import JobError, LeaseLost, RetryableJobError
 from libs.common.jobs import claims
 from libs.common.jobs.claims import Claimed
+from libs.common.jobs.joblog.entries import Level
 from libs.common.jobs.joblog.writer import JobLog
 from libs.common.jobs.kinds import Again, Cancelled, Done, JobFailure, Message, Outcome
 from libs.common.jobs.service import Jobs
@@ -120,6 +121,7 @@ class Runtime:
         joblog = JobLog(claimed=claimed, live=self._jobs.live, database=self._database, settings=self._settings)
         try:
             decision = await self._decide(claimed, joblog)
+            await _say(joblog, decision)
             return await self._commit(claimed, joblog, decision)
         except LeaseLost:
             log.warning("lease lost", lease_no=claimed.lease.number)
@@ -312,6 +314,22 @@ _PLAIN_SUCCESS = Outcome("success")
 
 async def _call(handler: Handler, message: Message, context: Context) -> Done | Again | Cancelled:
     return await handler.run(message, context)
+
+
+async def _say(joblog: JobLog, decision: Decision) -> None:
+    """Let the job's log end with the reason, so that a reader needs nothing else; what cannot be said is left out."""
+    level: Level
+    match decision:
+        case Outcome(status=status, failure=JobFailure(code=code, message=message)):
+            line, level = f"{status.capitalize()}: {message} ({code})", "error" if status == "failed" else "info"
+        case _Retry(after_s=after_s, tries=tries, failure=failure):
+            line, level = f"Try {tries} failed: {failure.message} ({failure.code}); again in {after_s:.0f} s", "error"
+        case _:
+            return
+    try:
+        await joblog.write(line, level)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        log.warning("end not written to the job's log", reason=repr(error))
 
 
 def _finished(task: asyncio.Task[Done | Again | Cancelled]) -> bool:

@@ -320,7 +320,7 @@ async def test_concurrent_writers_keep_their_lines_together(world: World) -> Non
 async def test_secrets_are_masked_before_anything_is_stored(world: World) -> None:
     """Neither Redis nor SQL ever holds a value that was announced, also one that came in two pieces."""
     claimed, log = await world.started()
-    log.add_secrets("hunter2-hunter2")
+    log.add_secrets(["hunter2-hunter2"])
     await log.write("password hunter2-hunter2\nand hunter2", more=True)
     await log.write("-hunter2 again")
     await world.end(claimed, log)

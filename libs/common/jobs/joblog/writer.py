@@ -98,7 +98,7 @@ class JobLog:
         """True when this claim has nothing to add to the job's log, so that `finish` would write nothing."""
         return not self._begun and not self._crashed
 
-    def add_secrets(self, *values: str) -> None:
+    def add_secrets(self, values: Iterable[str]) -> None:
         """Mask these values in every line from now on; values under 4 characters cannot be (see masking)."""
         self._masker = Masker(self._masker.secrets | set(values))
 
