@@ -12,6 +12,7 @@ from libs.common import logging
 from libs.common.database import Database
 from libs.common.errors import SettingsError
 from libs.common.settings import CoreSettings, DatabaseSettings, ListenSettings, Loaded, load, secrets_of
+from libs.common.settings.catalogue import every_group
 from services.gateway.app import GROUPS, create_app
 from services.gateway.migrations import Schema, schema_of
 from services.gateway.server import Server, listen
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.parse_args(arguments)
     try:
-        loaded = load(*GROUPS)
+        loaded = load(*GROUPS, known=every_group())
         logging.configure(loaded[CoreSettings].effective_log_level, service="gateway", secrets=secrets_of(*loaded))
         uvloop.run(_serve(loaded))
     except SettingsError as error:

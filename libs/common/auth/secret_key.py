@@ -3,10 +3,8 @@
 One purpose, one key: whoever learns the key that signs tokens can open no sealed secret.
 """
 
+import hmac
 from typing import Final
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MIN_BYTES: Final = 32  # RFC 7518, 3.2: a key for HS256 has at least the hash's 256 bits
 # What stands in examples and tutorials, ours and others'; compared without regard to case and punctuation.
@@ -36,4 +34,6 @@ def weakness(secret: str) -> str | None:
 
 def derive(secret: str, purpose: str) -> bytes:
     """Derive the 32-byte key of one purpose ("tokens", "sealing") by HKDF-SHA256 (RFC 5869)."""
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"slipway/{purpose}".encode()).derive(secret.encode())
+    # Its two steps for one block of output, without a salt. Standard library, so that settings load in every process.
+    extracted = hmac.digest(bytes(32), secret.encode(), "sha256")
+    return hmac.digest(extracted, f"slipway/{purpose}".encode() + b"\x01", "sha256")

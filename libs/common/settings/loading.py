@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -193,9 +193,14 @@ def describe(*groups: type[Settings]) -> Iterator[Row]:
 
 
 def markdown(*groups: type[Settings]) -> str:
-    """Render the groups as the README's table: name, default, meaning."""
+    """Render the groups as the documentation's table: name, default, meaning."""
+    return table(describe(*groups))
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Render rows as Markdown, in their order."""
     lines = ["| setting | default | meaning |", "|---|---|---|"]
-    for row in describe(*groups):
+    for row in rows:
         names = ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
         default = f"`{row.default}`" if row.default else ""
         file = f" May come from a file: `{row.name}_FILE`." if row.secret else ""

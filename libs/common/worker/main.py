@@ -23,6 +23,7 @@ from libs.common.settings import (
     load,
     secrets_of,
 )
+from libs.common.settings.catalogue import every_group
 from libs.common.worker.context import Handler
 from libs.common.worker.service import WorkerService, serve
 
@@ -46,7 +47,7 @@ def main(
 ) -> None:
     """Run the domain's worker until SIGTERM or SIGINT; exits with 78 and a line per problem for wrong settings."""
     try:
-        settings = load(CoreSettings, DatabaseSettings, RedisSettings, RuntimeSettings, *groups)
+        settings = load(CoreSettings, DatabaseSettings, RedisSettings, RuntimeSettings, *groups, known=every_group())
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
         sys.exit(CONFIGURATION_ERROR)
