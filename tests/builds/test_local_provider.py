@@ -261,6 +261,20 @@ async def test_a_run_that_its_pipeline_does_not_want_is_cancelled_with_the_reaso
     )
 
 
+async def test_an_environment_too_large_for_the_system_is_a_failure_that_stays_one(ground: Ground) -> None:
+    """A variable that the kernel does not pass on ends the run with its words, and is not tried again."""
+    outcome = await ground.pipeline(f"env: {{A: {'x' * 300_000}}}\nsteps: [{{name: a, run: 'true'}}]")
+    assert facts(outcome, "retryable") == failure("RUNNER_ERROR", retryable=False)
+    assert "Argument list too long" in outcome.message
+
+
+async def test_without_git_a_build_says_so(ground: Ground) -> None:
+    """A machine without git fails builds with the name of what is missing."""
+    outcome = await ground.pipeline("steps: [{name: a, run: b}]", ground.provider(path="/nowhere"))
+    assert facts(outcome, "retryable") == failure("RUNNER_ERROR", retryable=False)
+    assert "'git'" in outcome.message
+
+
 async def test_a_missing_secret_fails_by_its_name(ground: Ground) -> None:
     """A pipeline that names a secret which the repository does not have fails before any step."""
     outcome = await ground.pipeline("secrets: [TOKEN]\nsteps: [{name: a, run: echo ran}]")

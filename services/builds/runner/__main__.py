@@ -4,6 +4,7 @@ Runs wherever python3, git and PyYAML's Python files are: it imports nothing of 
 supervisor and what they need.
 """
 
+import errno
 import os
 import sys
 import time
@@ -18,6 +19,14 @@ from services.builds.runner.spec import RunSpec
 from services.builds.runner.workplace import Workplace, workplace
 
 LOST_EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h; nobody is there to read it but a log
+PASSING = (
+    errno.EAGAIN,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EMFILE,
+    errno.ENFILE,
+)  # there may be room later
 LEAST_STEP_S = 0.001  # what a step gets when the run's time is used up: it is started and stopped
 
 
@@ -65,7 +74,8 @@ class Run:
         except Cancelled:
             return self._said(Ended("cancelled", "CANCELLED", "the build was cancelled"))
         except OSError as error:  # no git, no space, no process to be had
-            return self._said(Ended("failure", "RUNNER_ERROR", f"the runner could not go on: {error}", retryable=True))
+            message = f"the runner could not go on: {error}"
+            return self._said(Ended("failure", "RUNNER_ERROR", message, retryable=error.errno in PASSING))
         return Ended("success", exit_code=0)
 
     def _said(self, ended: Ended) -> Ended:
