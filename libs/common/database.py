@@ -86,13 +86,13 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-def now_sql(dialect: Dialect, offset_s: float = 0.0) -> ColumnElement[datetime]:
-    """The database's clock plus `offset_s` seconds as an SQL expression comparable with a UTCDateTime column.
+def now_sql(dialect: Dialect | str, offset_s: float = 0.0) -> ColumnElement[datetime]:
+    """The clock of the database (a dialect or its name) plus `offset_s` seconds, comparable with a UTCDateTime column.
 
     SQLite below 3.42 has no `unixepoch('subsec')`; strftime's %f gives milliseconds on every version, and the
     padding makes it sort with stored microseconds.
     """
-    if dialect.name == "sqlite":
+    if (dialect if isinstance(dialect, str) else dialect.name) == "sqlite":
         return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", f"{offset_s:+.3f} seconds", type_=UTCDateTime)
     moment = func.clock_timestamp(type_=UTCDateTime)
     if offset_s == 0:

@@ -248,7 +248,7 @@ async def test_many_ends_in_one_statement_leave_out_what_was_lost(db: Database) 
     await lapse(db, jobs[2])
     await claim(db, jobs[2], owner="w2")
     async with db.transaction() as tx:
-        ended = await claims.end_many(tx, [(lease, SUCCESS) for lease in leases])
+        ended = await claims.end_many(tx, leases, SUCCESS)
     assert {job.view.id for job in ended} == {job.view.id for job in jobs} - {jobs[2].view.id}
     assert (await row(db, jobs[2])).view.status is JobStatus.RUNNING
 

@@ -7,9 +7,10 @@ several rows lock them in the order of their ids, so that batches of two workers
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, and_, case, exists, func, or_, select, text, update
+from sqlalchemy import Row, and_, case, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
@@ -60,7 +61,12 @@ def claimable(tx: AsyncConnection) -> ColumnElement[bool]:
     A lane is free for a job when fewer than its limit stand before it (that keeps the order) and fewer than its limit
     hold a lease (a job with a smaller id may be committed later than one that runs already).
     """
-    now = now_sql(tx.dialect)
+    return _claimable(tx.dialect.name)
+
+
+@cache
+def _claimable(dialect_name: str) -> ColumnElement[bool]:
+    now = now_sql(dialect_name)
     ahead, holding = aliased(Job), aliased(Job)
     before = select(func.count()).where(ahead.lane == Job.lane, ahead.id < Job.id, ahead.status.in_(_ACTIVE))
     running = select(func.count()).where(
@@ -223,24 +229,13 @@ async def end(tx: AsyncConnection, lease: Lease, outcome: Outcome) -> LiveJob:
     return await _guarded(tx, lease, **store.end_values(tx, outcome))
 
 
-async def end_many(tx: AsyncConnection, ends: Sequence[tuple[Lease, Outcome]]) -> list[LiveJob]:
-    """End several plain jobs that all succeeded without a result, in one statement; answers those still held."""
-    numbers = {lease.job_id: lease for lease, _ in ends}
-    owner = ends[0][0].owner
-    rows = select(Job.id).where(Job.id.in_(numbers), Job.lease_owner == owner, Job.status == JobStatus.RUNNING.value)
-    locked = rows.order_by(Job.id).with_for_update().scalar_subquery()
-    same_claim = or_(*(and_(Job.id == lease.job_id, Job.lease_no == lease.number) for lease, _ in ends))
-    statement = store.changed(tx, and_(Job.id.in_(locked), same_claim), **store.end_values(tx, ends[0][1]))
+async def end_many(tx: AsyncConnection, leases: Sequence[Lease], outcome: Outcome) -> list[LiveJob]:
+    """End jobs of one worker that all came out the same, in one statement; answers those that were still held."""
+    current = tuple_(Job.id, Job.lease_no).in_([(lease.job_id, lease.number) for lease in leases])
+    mine = and_(current, Job.lease_owner == leases[0].owner, Job.status == JobStatus.RUNNING.value)
+    locked = select(Job.id).where(mine).order_by(Job.id).with_for_update().scalar_subquery()
+    statement = store.changed(tx, Job.id.in_(locked), **store.end_values(tx, outcome))
     return [live_job(row) for row in await tx.execute(statement)]
-
-
-async def release(tx: AsyncConnection, leases: Sequence[Lease], waiting_for: str) -> list[LiveJob]:
-    """Give leases back at shutdown: due at once elsewhere, and no crash is counted."""
-    return [
-        await again(tx, lease, after_s=0, waiting_for=waiting_for, clean=False)
-        for lease in sorted(leases, key=lambda lease: lease.job_id)
-        if (await tx.execute(select(Job.id).where(held(lease)).with_for_update())).one_or_none() is not None
-    ]
 
 
 async def next_in_lane(tx: AsyncConnection, lane: str) -> list[LiveJob]:

@@ -32,6 +32,7 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from libs.common import keys
+from libs.common.batch import Batch
 from libs.common.jobs.claims import Claimed, Lease
 from libs.common.redis import connection_options
 from libs.common.settings import RuntimeSettings
@@ -99,6 +100,7 @@ class Engine(Worker):
         self._claim = claim
         self._run_step = run_step
         self._give_back = give_back
+        self._finishes: Batch[tuple[str, float | None], None] = Batch(self._finish_all, collect_s=0.002, most=500)
         self._claimed: dict[str, Claimed] = {}
         self._alarms_s: dict[str, float] = {}
 
@@ -197,14 +199,19 @@ class Engine(Worker):
     ) -> None:
         """Remove a step's keys, or set its alarm; only deletions and one ZADD, and none of them decides anything."""
         alarm_s = self._alarms_s.pop(job_id, None)
+        await self._finishes.do((job_id, None if finish else alarm_s))
+
+    async def _finish_all(self, finished: Sequence[tuple[str, float | None]]) -> list[Exception | None]:
         pipe = self.pool.pipeline(transaction=False)
-        if finish or alarm_s is None:
-            pipe.zrem(self.queue_name, job_id)
-            pipe.delete(in_progress_key_prefix + job_id, retry_key_prefix + job_id, job_key_prefix + job_id)
-        else:
+        for job_id, alarm_s in finished:
             pipe.delete(in_progress_key_prefix + job_id, retry_key_prefix + job_id)
-            pipe.zadd(self.queue_name, {job_id: self._now_ms() + int(alarm_s * 1000)})
+            if alarm_s is None:
+                pipe.zrem(self.queue_name, job_id)
+                pipe.delete(job_key_prefix + job_id)
+            else:
+                pipe.zadd(self.queue_name, {job_id: self._now_ms() + int(alarm_s * 1000)})
         await pipe.execute()
+        return [None] * len(finished)
 
     async def _step(self, ctx: dict[Any, Any], arq_id: str) -> None:  # noqa: ARG002 - arq's signature
         claimed = self._claimed.pop(arq_id, None)

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 _BLOCK_S = 2.0
 # Claims of one statement; more would only hold row locks longer.
 _MOST = 200
+# A busy worker waits so long for more free slots; an idle one takes a job at once.
+_COLLECT_S = 0.002
 _TAKE_OVER_AFTER_S = 60.0
 # A consumer is forgotten when its process was silent for an hour and left nothing pending (else entries were lost).
 _FORGET_AFTER_MS = 3600 * 1000
@@ -55,8 +57,12 @@ class Intake:
         try:
             while True:
                 free = await self._slots.wait_free(self._class)
+                if free < _MOST and self._slots.running:
+                    await asyncio.sleep(_COLLECT_S)  # jobs that end together make one claim of several
+                    free = self._slots.free(self._class)
                 try:
-                    await self._once(min(free, _MOST))
+                    if free > 0:
+                        await self._once(min(free, _MOST))
                 except (RedisError, OSError, SQLAlchemyError, TimeoutError) as error:
                     await self._recover(error)
         finally:

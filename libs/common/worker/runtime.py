@@ -16,11 +16,13 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from libs.common import metrics
+from libs.common.batch import Batch
 from libs.common.children import Children
 from libs.common.database import Database
 from libs.common.errors import JobError, LeaseLost, RetryableJobError
 from libs.common.jobs import claims
-from libs.common.jobs.claims import Claimed
+from libs.common.jobs.claims import Claimed, Lease
 from libs.common.jobs.joblog.entries import Level
 from libs.common.jobs.joblog.writer import JobLog
 from libs.common.jobs.kinds import Again, Cancelled, Done, JobFailure, Message, Outcome
@@ -28,7 +30,6 @@ from libs.common.jobs.service import Jobs
 from libs.common.jobs.view import LiveJob
 from libs.common.settings import RuntimeSettings
 from libs.common.worker.context import Context, Handler
-from libs.common.worker.ends import EndBatch
 from libs.common.worker.leases import Interrupt, Leases
 from libs.common.worker.slots import Slots
 
@@ -41,6 +42,10 @@ POISON_CRASHES = 3
 UNKNOWN_KIND_WAIT_S = 10.0
 # How long a job that must run alone waits for its neighbours before it gives its place back.
 ALONE_WAIT_S = 60.0
+# Ends and events of jobs that end together are written together: a few milliseconds that nobody sees give several
+# times the throughput. 500 is one statement's worth, far below PostgreSQL's 32,767 bind parameters.
+_COLLECT_S = 0.003
+_MOST = 500
 # arq's alarm clock serves waits up to here; longer ones are left to the publisher.
 ALARM_MAX_S = 60.0
 
@@ -88,7 +93,8 @@ class Runtime:
         self._slots = slots
         self._settings = settings
         self._running: dict[uuid.UUID, _Running] = {}
-        self._ends = EndBatch(self._database)
+        self._ends: Batch[Lease, LiveJob] = Batch(self._end_plain, collect_s=_COLLECT_S, most=_MOST)
+        self._shows: Batch[LiveJob, None] = Batch(self._show_all, collect_s=_COLLECT_S, most=_MOST)
         self.leases: Leases  # set by the worker service: leases and runtime know each other
 
     @property
@@ -236,7 +242,7 @@ class Runtime:
         except (SQLAlchemyError, OSError, TimeoutError):
             return False
         if job is not None:
-            await self._show(job)
+            await self._ended(job)
         return job is not None
 
     async def _write(self, claimed: Claimed, joblog: JobLog, decision: Decision) -> float | None:
@@ -283,7 +289,7 @@ class Runtime:
         handler = self._handlers.get(claimed.job.view.kind)
         lane = claimed.lane
         if outcome == _PLAIN_SUCCESS and lane is None and joblog.is_empty and (not handler or handler.on_end is None):
-            await self._show(await self._ends.end(claimed.lease, outcome))
+            await self._ended(await self._ends.do(claimed.lease))
             return
         await joblog.flush()
         async with self._database.transaction() as tx:
@@ -291,17 +297,34 @@ class Runtime:
             if handler is not None and handler.on_end is not None:
                 await handler.on_end(tx, job, outcome)
             await joblog.finish(tx)
-        await self._show(job)
+        await self._ended(job)
         if lane is not None:
             async with self._database.reading() as tx:
                 following = await claims.next_in_lane(tx, lane)
             await self._jobs.announce(following)
 
+    async def _end_plain(self, leases: Sequence[Lease]) -> list[LiveJob | Exception]:
+        """End jobs that simply succeeded, all in one statement."""
+        async with self._database.transaction() as tx:
+            ended = {job.view.id: job for job in await claims.end_many(tx, leases, _PLAIN_SUCCESS)}
+        return [ended.get(lease.job_id) or LeaseLost(f"job {lease.job_id}: the claim is over") for lease in leases]
+
+    async def _ended(self, job: LiveJob) -> None:
+        view = job.view
+        metrics.JOBS.labels(view.domain, view.kind, view.status.value).inc()
+        if view.duration is not None:
+            metrics.JOB_DURATION.labels(view.domain, view.kind).observe(view.duration)
+        await self._show(job)
+
     async def _show(self, job: LiveJob) -> None:
         try:
-            await self._jobs.live.publish([job])
+            await self._shows.do(job)
         except (RedisError, OSError) as error:
             log.warning("job not shown, the repairer will", reason=repr(error))
+
+    async def _show_all(self, jobs: Sequence[LiveJob]) -> list[Exception | None]:
+        await self._jobs.live.publish(jobs)
+        return [None] * len(jobs)
 
     @staticmethod
     def _alarm_s(after_s: float) -> float | None:
