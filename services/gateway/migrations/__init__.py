@@ -78,14 +78,19 @@ def upgrade(database_url: str) -> bool:
     Blocks. Safe when several processes do it at once: one works, the others wait and find it done. A migration that
     fails leaves the schema as it was. The folder of an SQLite file is made.
     """
-    if database_url.startswith("sqlite"):
-        Path(database_url.partition(":///")[2].partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(database_url)
     if is_current(database_url):
         return False
     from services.gateway.migrations import alembic_run  # noqa: PLC0415 - Alembic costs 0.2 s that most starts save
 
     alembic_run.upgrade(database_url)
     return True
+
+
+def make_folder(database_url: str) -> None:
+    """Make the folder that an SQLite file is to lie in; raises OSError. Nothing to do for a server."""
+    if database_url.startswith("sqlite"):
+        Path(database_url.partition(":///")[2].partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _is_missing_table(error: DBAPIError) -> bool:

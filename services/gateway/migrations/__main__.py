@@ -4,6 +4,8 @@ import argparse
 import logging as stdlib_logging
 import sys
 
+from sqlalchemy.exc import DBAPIError
+
 from libs.common import logging
 from libs.common.errors import SettingsError
 from libs.common.settings import CoreSettings, DatabaseSettings, load
@@ -33,6 +35,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(chosen: argparse.Namespace, url: str) -> int:
+    try:
+        migrations.make_folder(url)
+        migrations.is_current(url)
+    except (DBAPIError, OSError, TimeoutError) as error:
+        reason = getattr(error, "orig", None) or error
+        print(f"DATABASE_URL: the database does not answer: {reason}", file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
     if chosen.command == "upgrade":
         done = migrations.upgrade(url)
         print(f"schema {migrations.head()}: {'upgraded' if done else 'is up to date'}")  # noqa: T201 - a command's answer
