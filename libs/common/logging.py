@@ -15,6 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -50,8 +51,15 @@ _SECRET_FIELDS = frozenset(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FIRST = ("timestamp", "level", "message")
-# These say at info what our own lines say, per request or statement.
-_CHATTY = {"uvicorn.access": logging.ERROR, "sqlalchemy.engine": logging.WARNING, "httpx": logging.WARNING}
+# These say at info what our own lines say, per request, statement, start or stop.
+_CHATTY = {
+    "uvicorn.access": logging.ERROR,
+    "uvicorn.error": logging.WARNING,
+    "sqlalchemy.engine": logging.WARNING,
+    "httpx": logging.WARNING,
+}
+# What a person at a terminal does not need: the request id says it, or nobody else is on the line.
+_NOT_FOR_PEOPLE = ("correlation_id", "client", "logger")
 
 _known: set[str] = set()
 _known_pattern: re.Pattern[str] | None = None
@@ -114,7 +122,9 @@ def configure(
         render: list[structlog.types.Processor] = [_to_json]
     else:
         colors = stream.isatty() and not os.environ.get("NO_COLOR")
-        render = [_printable, structlog.dev.ConsoleRenderer(colors=colors, event_key="message")]
+        # Messages are short event names; padding them to structlog's 30 would push the fields off a narrow terminal.
+        console = structlog.dev.ConsoleRenderer(colors=colors, event_key="message", pad_event_to=0, pad_level=False)
+        render = [_printable, _for_people, console]
 
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -199,6 +209,19 @@ def _printable(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", value)
+    return event
+
+
+def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Shorten a line for a terminal: local time of day, who speaks in front, a request as one phrase."""
+    event["timestamp"] = datetime.fromisoformat(event["timestamp"]).astimezone().strftime("%H:%M:%S")
+    for key in _NOT_FOR_PEOPLE:
+        event.pop(key, None)
+    if event["message"] == "request":
+        asked = " ".join(str(event.pop(key, "")) for key in ("method", "path", "status_code"))
+        event["message"] = f"{asked} in {event.pop('duration_ms', 0):.0f} ms"
+    if (service := event.pop("service", None)) is not None:
+        event["message"] = f"{service}: {event['message']}"
     return event
 
 
