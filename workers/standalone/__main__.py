@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from libs.common import logging
@@ -20,13 +20,23 @@ from libs.common.settings import (
     Loaded,
     RedisSettings,
     RuntimeSettings,
+    describe,
     given,
     load,
     read_sources,
 )
+from libs.common.settings.catalogue import every_group
 from libs.common.settings.sources import Source
+from services.builds.settings import WebhookSettings
 from workers.standalone import schema
-from workers.standalone.datafolder import CannotStart, DataFolder, make_api_key, make_password, make_secret_key
+from workers.standalone.datafolder import (
+    CannotStart,
+    DataFolder,
+    make_api_key,
+    make_password,
+    make_secret_key,
+    make_webhook_secret,
+)
 from workers.standalone.embedded import EmbeddedRedis
 from workers.standalone.tree import EXIT_CONFIG, Program, Tree
 
@@ -35,6 +45,8 @@ _WORKERS = {"builds": 9101, "vms": 9102, "deployer": 9103}  # each with its docu
 _DATABASE = "slipway.db"
 _EMAIL, _PASSWORD = "BOOTSTRAP_ADMIN_EMAIL", "BOOTSTRAP_ADMIN_PASSWORD"
 _ADMIN_EMAIL = "admin@localhost.local"
+# One secret for all forges is made only while the operator has set none for any.
+_WEBHOOK_SECRETS = [row.name for row in describe(WebhookSettings) if row.name.endswith("WEBHOOK_SECRET")]
 # Second starts take about two seconds; the first one on a slow machine with a cold disk is what needs the patience.
 _READY_TIMEOUT_S = 90.0
 # The gateway ends its streams and has nothing else to wait for; Redis writes its append-only file.
@@ -46,7 +58,8 @@ _WORKER_EXTRA_S = 5.0
 
 def main() -> int:
     try:
-        settings = load(CoreSettings, ListenSettings, DatabaseSettings, RedisSettings, RuntimeSettings)
+        groups = (CoreSettings, ListenSettings, DatabaseSettings, RedisSettings, RuntimeSettings)
+        settings = load(*groups, known=every_group())
     except SettingsError as error:
         _complain(*error.problems)
         return EXIT_CONFIG
@@ -108,7 +121,7 @@ async def _live(
     tree.start(Program("gateway", module("services.gateway"), _GATEWAY_STOPS_WITHIN_S))
     await wait_ready(listen)
     tree.settled()
-    _say(f"Slipway is ready: {url(listen)}", *login)
+    _say(f"Slipway is ready: {url(listen)}", f"  API docs: {url(listen)}/api/docs", *login, "Ctrl-C stops everything.")
     await asyncio.Event().wait()
 
 
@@ -127,33 +140,38 @@ def module(name: str, *arguments: str) -> list[str]:
 
 
 def environment(data: DataFolder, sources: Sequence[Source]) -> tuple[dict[str, str], list[str]]:
-    """Decide what the programs get beside the operator's own settings, and what is said about logging in.
+    """Decide what the programs get beside the operator's own settings, and what is said about getting in.
 
     Whatever the operator has set in any source stays. Secrets made now are shown once; later starts name their files.
     """
     environ = {"SLIPWAY_DATA": str(data.path), "PYTHONUNBUFFERED": "1"}
-    defaults = {"LOCAL_PROVIDER": "true", "DATABASE_URL": f"sqlite:///{data.path / _DATABASE}"}
+    defaults = {
+        "LOCAL_PROVIDER": "true",
+        "DATABASE_URL": f"sqlite:///{data.path / _DATABASE}",
+        _EMAIL: _ADMIN_EMAIL,
+    }
     environ |= {name: value for name, value in defaults.items() if not given(name, sources)}
     if not given("SECRET_KEY", sources):
         environ["SECRET_KEY"], _ = data.secret("secret_key", make_secret_key)
 
-    email = f"as set by {_EMAIL}"
-    if not given(_EMAIL, sources):
-        email = environ[_EMAIL] = _ADMIN_EMAIL
-    password = f"as set by {_PASSWORD}"
-    if not given(_PASSWORD, sources):
-        environ[_PASSWORD], new = data.secret("admin_password", make_password)
-        password = environ[_PASSWORD] if new else _stored(data, "admin_password")
-    login = [f"  Admin:    {email}", f"  Password: {password}"]
-    if given("API_KEYS", sources):
-        return environ, [*login, "  API key:  as set by API_KEYS"]
-    key, new = data.secret("api_key", make_api_key)
-    environ["API_KEYS"] = f"{key}=admin"
-    return environ, [*login, f"  API key:  {key if new else _stored(data, 'api_key')}"]
+    def secret(setting: str, file: str, make: Callable[[], str], value: str = "{}") -> str:
+        """Make or read the secret of a setting that nobody has set, and return what to say about it."""
+        if given(setting, sources):
+            return f"as set by {setting}"
+        kept, new = data.secret(file, make)
+        environ[setting] = value.format(kept)
+        return kept if new else f"in {data.path / 'secrets' / file}"
 
-
-def _stored(data: DataFolder, name: str) -> str:
-    return f"in {data.path / 'secrets' / name}"
+    password = secret(_PASSWORD, "admin_password", make_password)
+    chosen = next((name for name in _WEBHOOK_SECRETS if given(name, sources)), "WEBHOOK_SECRET")
+    webhooks = secret(chosen, "webhook_secret", make_webhook_secret)
+    key = secret("API_KEYS", "api_key", make_api_key, "{}=admin")
+    return environ, [
+        f"  Admin:    {environ.get(_EMAIL, f'as set by {_EMAIL}')}",
+        f"  Password: {password}",
+        f"  Webhooks: {webhooks}",
+        f"  API key:  {key}",
+    ]
 
 
 def check_port(listen: ListenSettings) -> None:
@@ -220,7 +238,9 @@ def stop_on_signals(tree: Tree) -> asyncio.Event:
     def on_signal() -> None:
         if stop.is_set():
             tree.kill()
+            return
         stop.set()
+        _say("Stopping; once more kills everything at once.")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
@@ -228,8 +248,9 @@ def stop_on_signals(tree: Tree) -> asyncio.Event:
 
 
 def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # the terminal was closed: that is why we stop
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
 
 
 def _complain(*lines: str) -> None:

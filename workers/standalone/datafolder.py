@@ -86,6 +86,10 @@ def make_password() -> str:
     return secrets.token_urlsafe(15)
 
 
+def make_webhook_secret() -> str:
+    return secrets.token_hex(32)
+
+
 def make_api_key() -> str:
     """Make a static key in the shape of all keys: slp_<id8>_<secret32>."""
     return f"slp_{secrets.token_hex(4)}_{secrets.token_hex(16)}"

@@ -1,4 +1,4 @@
-"""Every group of settings there is, found by the tree's own rule: a slice's settings stand in services/<name>/settings.py.
+"""Every group of settings there is, found by the rule of the tree: they stand in services/<name>/settings.py.
 
 A process loads the groups that it needs. Two things need all of them: telling a typing error in the shared YAML file
 from a setting of another process, and the documentation's tables. Nobody keeps a list, so none can be out of date; a
