@@ -5,6 +5,7 @@ called; the runtime calls it after each successful renewal of its leases, so no 
 """
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,9 @@ from libs.common import processes
 from libs.common.supervisor import MARK, MAX_FRAME_BYTES
 
 ERROR_TAIL_BYTES = 4096  # of a child's stderr: the end of a traceback
-SWEEPS = 10  # looks for what a killed supervisor left; a fork bomb without its supervisor may need a few
+SWEEP_S = (
+    5.0  # for finding and killing what a killed supervisor left; SIGKILL takes effect when its target is scheduled
+)
 
 
 class FrameTooLong(Exception):
@@ -107,12 +110,12 @@ class Child:
 
     async def _sweep(self) -> None:
         """Kill what a supervisor that was itself killed left behind: found by the mark in its environment."""
-        for _ in range(SWEEPS):
-            left = await asyncio.to_thread(processes.marked, MARK, self.mark)
-            if not left:
-                return
-            for pid in left:
-                processes.kill(pid)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_S):
+                while left := await asyncio.to_thread(processes.marked, MARK, self.mark):
+                    for pid in left:
+                        processes.kill(pid)
+                    await asyncio.sleep(0.01)
 
 
 class Children:
