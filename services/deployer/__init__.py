@@ -1,0 +1,1 @@
+"""The apps slice: code that people write, deployed isolated. Its routes and kinds of jobs come with it."""

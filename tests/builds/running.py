@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from libs.common.children import Children
-from services.builds.providers.base import BuildSpec, Level, Outcome
+from services.builds.buildspec import BuildSpec
+from services.builds.providers.base import Level, Outcome
 from services.builds.providers.local import LocalProvider
 from services.builds.settings import LocalRunnerSettings
 from tests.builds.repositories import Repository

@@ -1,38 +1,14 @@
 """What a build provider is: one outside world that can run a pipeline, whatever it is made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
+from services.builds.buildspec import BuildSpec
+
 Level = Literal["stdout", "stderr", "info", "error"]
-
-
-class BuildSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One build to run.
-
-    `branch` and `tag` are short names, None where the event has none. `changed_files`: None when unknown. `env` and
-    `secrets` are the repository's; a pipeline names the secrets that its steps see. `username` with `password` (https),
-    or `ssh_key` with `ssh_known_hosts`, reach a private repository; empty where unused.
-    """
-
-    job_id: str
-    build_id: str
-    repository: str
-    clone_url: str
-    commit: str
-    event: str
-    branch: str | None = None
-    tag: str | None = None
-    changed_files: tuple[str, ...] | None = None
-    pipeline_path: str = ".slipway.yml"
-    env: Mapping[str, str] = {}
-    secrets: Mapping[str, str] = {}
-    username: str = ""
-    password: str = ""
-    ssh_key: str = ""
-    ssh_known_hosts: str = ""
 
 
 class OutcomeStatus(StrEnum):

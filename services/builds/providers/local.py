@@ -18,7 +18,8 @@ from urllib.parse import unquote, urlsplit
 from libs.common import processes
 from libs.common.children import Child, Children
 from libs.common.supervisor import Limits
-from services.builds.providers.base import BuildSpec, LogSink, Outcome, OutcomeStatus, Progress
+from services.builds.buildspec import BuildSpec
+from services.builds.providers.base import LogSink, Outcome, OutcomeStatus, Progress
 from services.builds.runner.spec import Credentials, RunSpec
 from services.builds.settings import MB, LocalRunnerSettings
 
