@@ -4,13 +4,18 @@
 repository's own, so the secret is known before anything of the body is parsed.
 """
 
+import asyncio
+import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import structlog
 from litestar import Request, Response, Router, post
 from litestar.datastructures import State
+from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from libs.common import metrics
@@ -28,7 +33,9 @@ from services.builds.forges import (
     Refused,
     UnsupportedContentType,
     decode,
+    encoding,
     fingerprint,
+    kept,
     supported,
 )
 from services.builds.schemas import DeliveryAccepted, DeliveryIgnored
@@ -37,11 +44,17 @@ from services.builds.service import Accepted, Builds, Ignored, Incoming
 log = structlog.get_logger()
 
 AnyRequest = Request[Any, Any, State]
+P = ParamSpec("P")
+T = TypeVar("T")
 
-# Kept with a delivery; everything else, and whatever could be a credential, is dropped.
-_KEPT_HEADERS = ("content-type", "content-length", "user-agent", "x-request-id")
-_KEPT_PREFIXES = ("x-github-", "x-gitea-", "x-gogs-", "x-forgejo-", "x-gitlab-", "webhook-")
-_SECRET_HEADERS = ("x-gitlab-token",)
+# Kept of a verified body: every real push has room; of a refused one: enough to see what it was.
+_KEPT_BYTES: Final = 1024 * 1024
+_REFUSED_KEPT_BYTES: Final = 4096
+# Up to here checking and reading take 2 ms, as long as a thread may take to begin; 25 MB would stop every stream for
+# a quarter of a second.
+_INLINE_BYTES: Final = 256 * 1024
+# W3C Trace Context, level 1; whatever else a stranger sends is not carried along.
+_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _ACCEPTED_EXAMPLE = {
     "job_id": "0199f3a2-6c1e-7b60-9d0a-3f2b8f6e7a11",
@@ -63,7 +76,7 @@ def router(builds: Builds, jobs: Jobs, *, accept_unsigned: bool) -> Router:
         status_code=HTTP_202_ACCEPTED,
         **_documented("Receive a forge's delivery, signed with the forge's global secret"),
     )
-    async def receive(request: AnyRequest, forge: str) -> Answer:
+    async def receive(request: AnyRequest, forge: FromPath[str]) -> Answer:
         return await reception.take(request, _forge(forge), "")
 
     @post(
@@ -71,7 +84,7 @@ def router(builds: Builds, jobs: Jobs, *, accept_unsigned: bool) -> Router:
         status_code=HTTP_202_ACCEPTED,
         **_documented("Receive a forge's delivery, signed with the repository's own secret"),
     )
-    async def receive_for_repository(request: AnyRequest, forge: str, repository: str) -> Answer:
+    async def receive_for_repository(request: AnyRequest, forge: FromPath[str], repository: FromPath[str]) -> Answer:
         return await reception.take(request, _forge(forge), repository)
 
     return Router(
@@ -80,6 +93,15 @@ def router(builds: Builds, jobs: Jobs, *, accept_unsigned: bool) -> Router:
         tags=["Webhooks"],
         request_max_body_size=WEBHOOK_BODY_MAX_BYTES,
     )
+
+
+class _Opened(NamedTuple):
+    """A delivery that was verified and read."""
+
+    event: ForgeEvent
+    fingerprint: str
+    body: bytes
+    """What is kept of it."""
 
 
 class _Reception:
@@ -91,39 +113,28 @@ class _Reception:
         self._accept_unsigned = accept_unsigned
 
     async def take(self, request: AnyRequest, forge: Forge, address: str) -> Answer:
-        raw = await request.body()
-        content_type = request.headers.get("content-type")
         secrets = await self._builds.webhook_secrets(forge.name, address)
-        incoming = _incoming(request, forge, address, raw)
-        if secrets or not self._accept_unsigned:
-            await self._verify(forge, incoming, content_type, secrets)
-        event = await self._read(forge, incoming, content_type)
-        result = await self._builds.accept(incoming, event, fingerprint(event, raw))
+        raw = await request.body()
+        incoming = await _aside(len(raw), _incoming, request, forge, address, raw)
+        needed = None if self._accept_unsigned and not secrets else secrets
+        try:
+            opened = await _aside(len(raw), _open, request, forge, raw, needed)
+        except BadPayload as error:
+            _count(forge, "refused")
+            await self._builds.refuse(incoming, error.code, error.message)
+            if isinstance(error, UnsupportedContentType):
+                raise UnsupportedMediaType(error.message) from error
+            raise BadRequest(error.message, code=error.code) from error
+        if isinstance(opened, Refused):
+            await self._builds.refuse(incoming, opened.code, opened.reason)
+            raise _refusal(forge, address, opened)
+        incoming = replace(incoming, body=opened.body)
+        result = await self._builds.accept(incoming, opened.event, opened.fingerprint)
         if isinstance(result, Ignored):
             _count(forge, "ignored")
             body = DeliveryIgnored(status="ignored", reason=result.code, message=result.message)
             return Response(body, status_code=HTTP_200_OK)
         return await self._answer(forge, result)
-
-    async def _verify(self, forge: Forge, incoming: Incoming, content_type: str | None, secrets: Sequence[str]) -> None:
-        verdict = forge.verify(incoming.headers_all, incoming.raw, content_type, secrets, now_s=time.time())
-        if isinstance(verdict, Refused):
-            _count(forge, "refused")
-            metrics.AUTH_FAILURES.labels("webhook").inc()
-            await self._builds.refuse(incoming, verdict.code, verdict.reason)
-            hint = "" if secrets else f"; set {forge.name.upper()}_WEBHOOK_SECRET (or ENV=development)"
-            raise DeliveryRefused(f"{verdict.reason}{hint}", details={"reason": verdict.code})
-
-    async def _read(self, forge: Forge, incoming: Incoming, content_type: str | None) -> ForgeEvent:
-        try:
-            return forge.parse(forge.event_name(incoming.headers_all), decode(incoming.raw, content_type))
-        except UnsupportedContentType as error:
-            _count(forge, "refused")
-            raise UnsupportedMediaType(str(error)) from error
-        except BadPayload as error:
-            _count(forge, "refused")
-            await self._builds.refuse(incoming, error.code, str(error))
-            raise BadRequest(str(error), code=error.code) from error
 
     async def _answer(self, forge: Forge, result: Accepted) -> Answer:
         location = {"Location": f"/jobs/{result.job_id}"}
@@ -167,32 +178,57 @@ def _forge(name: str) -> Forge:
         raise UnknownForge(f"No forge is called {name!r}; known are {known}", details={"known": supported()}) from None
 
 
+async def _aside(size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Run pure work on a body of `size` bytes: here while it is short, else in a thread, so that nobody else waits."""
+    if size <= _INLINE_BYTES:
+        return work(*arguments, **named)
+    return await asyncio.to_thread(work, *arguments, **named)
+
+
+def _open(request: AnyRequest, forge: Forge, raw: bytes, secrets: Sequence[str] | None) -> _Opened | Refused:
+    """Verify a body and read it; `secrets` None takes it unverified. Raises BadPayload."""
+    headers, content_type = dict(request.headers.items()), request.headers.get("content-type")
+    encoding(content_type)
+    if secrets is not None:
+        verdict = forge.verify(headers, raw, content_type, secrets, now_s=time.time())
+        if isinstance(verdict, Refused):
+            return verdict
+    event = forge.parse(forge.event_name(headers), decode(raw, content_type))
+    return _Opened(event, fingerprint(event, raw), zlib.compress(kept.body(raw, _KEPT_BYTES), 1))
+
+
+def _refusal(forge: Forge, address: str, refused: Refused) -> DeliveryRefused:
+    _count(forge, "refused")
+    metrics.AUTH_FAILURES.labels("webhook").inc()
+    hint = ""
+    if refused.code == "NO_SECRET":
+        hint = (
+            "; give this repository a webhook secret"
+            if address
+            else f"; set {forge.name.upper()}_WEBHOOK_SECRET or WEBHOOK_SECRET (or ENV=development)"
+        )
+    return DeliveryRefused(f"{refused.reason}{hint}", details={"reason": refused.code})
+
+
 def _incoming(request: AnyRequest, forge: Forge, address: str, raw: bytes) -> Incoming:
+    """Take note of a request as if it would be refused: nothing in it is proven yet."""
     headers = dict(request.headers.items())
     try:
         event_name = forge.event_name(headers)
     except BadPayload:
         event_name = None
+    traceparent = headers.get("traceparent", "")
     return Incoming(
         forge=forge.name,
         address=address,
-        headers_all=headers,
-        headers=_without_secrets(headers),
-        raw=raw,
+        headers=kept.headers(headers),
+        body=zlib.compress(kept.body(raw, _REFUSED_KEPT_BYTES), 1),
+        body_bytes=len(raw),
         delivery_id=forge.delivery_id(headers, raw),
         event_name=event_name,
         request_id=request.state.get("request_id"),
-        traceparent=headers.get("traceparent"),
+        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
     )
-
-
-def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
-    kept = {}
-    for name, value in headers.items():
-        known = name in _KEPT_HEADERS or name.startswith(_KEPT_PREFIXES)
-        if known and name not in _SECRET_HEADERS:
-            kept[name] = value
-    return kept
 
 
 def _count(forge: Forge, outcome: str) -> None:

@@ -12,8 +12,8 @@ says; a delivery sent again has the same delivery_id or, failing that, the same 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from services.builds.forges import github, gitlab, signatures
-from services.builds.forges.body import decode
+from services.builds.forges import github, gitlab, kept, signatures
+from services.builds.forges.body import decode, encoding
 from services.builds.forges.errors import BadPayload, UnsupportedContentType
 from services.builds.forges.event import EventKind, ForgeEvent
 from services.builds.forges.forge import Forge
@@ -34,8 +34,10 @@ __all__ = [
     "UnsupportedContentType",
     "Verified",
     "decode",
+    "encoding",
     "fingerprint",
     "judge",
+    "kept",
     "supported",
 ]
 

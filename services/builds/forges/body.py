@@ -56,13 +56,19 @@ def json_text(raw: bytes, content_type: str | None) -> bytes:
 
     Raises UnsupportedContentType, and BadPayload for an empty body or a form without exactly one `payload`.
     """
-    media_type = (content_type or "").split(";", 1)[0].strip().lower()
-    encoding = _MEDIA_TYPES.get(media_type)
-    if encoding is None:
-        raise UnsupportedContentType(media_type[:100])
+    written_as = encoding(content_type)
     if not raw.strip():
         raise BadPayload("The body is empty", code="EMPTY_BODY")
-    return raw if encoding == "json" else _payload_field(raw)
+    return raw if written_as == "json" else _payload_field(raw)
+
+
+def encoding(content_type: str | None) -> Literal["json", "form"]:
+    """Tell how a body is written, by its header; raises UnsupportedContentType."""
+    media_type = (content_type or "").split(";", 1)[0].strip().lower()
+    found = _MEDIA_TYPES.get(media_type)
+    if found is None:
+        raise UnsupportedContentType(media_type[:100])
+    return found
 
 
 def _payload_field(form: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from services.builds.forges.errors import BadPayload
 
-IDENTITY_MAX_CHARS = 512  # forges cap refs and full names near 255 bytes; 512 four-byte characters still fit an index
+IDENTITY_MAX_CHARS = 255  # the width of our columns; forges cap refs (GitHub 244, Gitea 255) and full names below it
 URL_MAX_CHARS = 2048  # what proxies and browsers agree on
 TEXT_MAX_CHARS = 255  # a person's name, a title
 MESSAGE_MAX_CHARS = 4096  # a page of commit message; the rest is one click away

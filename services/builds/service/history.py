@@ -1,0 +1,116 @@
+"""The rows of a build: made, moved on and ended inside the transactions of others."""
+
+import secrets
+import uuid
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.common.database import utcnow
+from libs.common.jobs.kinds import JobRules, Outcome
+from libs.common.jobs.view import LiveJob
+from services.builds.errors import BuildNotEnded
+from services.builds.forges import ForgeEvent
+from services.builds.jobs import RunBuild
+from services.builds.models import Build, BuildState
+from services.builds.states import ENDED, OF_JOB, BuildStatus
+
+
+async def record_progress(
+    tx: AsyncConnection, build_id: int, job_id: uuid.UUID, worker: str, *, stage: str | None, percent: int | None
+) -> None:
+    """Write what a provider tells: the stage that runs now, or the state code that was reached."""
+    values: dict[str, Any] = {"updated_at": utcnow()}
+    if stage is not None:
+        values["stage"] = stage
+    if percent is not None:
+        values["state_code"] = percent
+    row = (await tx.execute(update(Build).where(Build.id == build_id).values(values).returning(Build.__table__))).one()
+    if percent is not None:
+        await add_state(tx, build_id, job_id, BuildStatus(row.status), percent, actor=worker, stage=row.stage)
+
+
+async def end_build(tx: AsyncConnection, job: LiveJob, outcome: Outcome) -> None:
+    """End the build as its job ended, with the reason in its history."""
+    build_id, status = int(job.view.subject.id), OF_JOB[outcome.status]
+    failure = outcome.failure
+    values: dict[str, Any] = {
+        "status": status.value,
+        "error": {"code": failure.code, "message": failure.message} if failure else None,
+        "exit_code": outcome.exit_code,
+        "finished_at": utcnow(),
+        "updated_at": utcnow(),
+    }
+    if status is BuildStatus.SUCCESS:
+        values["state_code"] = 100
+    row = (await tx.execute(update(Build).where(Build.id == build_id).values(values).returning(Build.__table__))).one()
+    message = f"{failure.code}: {failure.message}" if failure else "Build succeeded"
+    await add_state(
+        tx,
+        build_id,
+        job.view.id,
+        status,
+        row.state_code,
+        actor=job.view.agent_id or "slipway",
+        stage=row.stage,
+        message=message,
+    )
+
+
+async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
+    """Begin the build again under a new job; its history goes on. Raises BuildNotEnded."""
+    build_id = int(old.view.subject.id)
+    row = (await tx.execute(select(Build.status).where(Build.id == build_id).with_for_update())).one()
+    if BuildStatus(row.status) not in ENDED:
+        raise BuildNotEnded(f"Build {build_id} is {row.status}; another job runs it")
+    fresh: dict[str, Any] = {"status": BuildStatus.PENDING.value, "state_code": 0, "stage": None, "error": None}
+    fresh |= {"exit_code": None, "started_at": None, "finished_at": None, "job_id": new.view.id, "updated_at": utcnow()}
+    await tx.execute(update(Build).where(Build.id == build_id).values(fresh))
+    await add_state(tx, build_id, new.view.id, BuildStatus.PENDING, 0, actor="slipway", message="Build retried")
+
+
+RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
+"""What builds do when their jobs end or are retried, for every process."""
+
+
+async def insert_build(tx: AsyncConnection, repository: Any, event: ForgeEvent) -> int:
+    """Make the build of an event and the first state of its history; answers its id."""
+    now = utcnow()
+    values = {
+        "uid": secrets.token_urlsafe(16),
+        "owner": repository.owner,
+        "executor": repository.executor,
+        "repository_id": repository.id,
+        "event": event.kind.value,
+        "branch": event.branch,
+        "tag": event.tag,
+        "commit_sha": event.sha,
+        "message": event.message,
+        "author": event.author,
+        "changed_files": None if event.changed_files is None else list(event.changed_files),
+        "status": BuildStatus.PENDING.value,
+        "created_at": now,
+        "updated_at": now,
+    }
+    build_id = (await tx.execute(insert(Build).values(values).returning(Build.id))).scalar_one()
+    actor = event.sender or event.forge
+    await add_state(tx, build_id, None, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
+    return build_id
+
+
+async def add_state(
+    tx: AsyncConnection,
+    build_id: int,
+    job_id: uuid.UUID | None,
+    status: BuildStatus,
+    state_code: int,
+    *,
+    actor: str,
+    stage: str | None = None,
+    message: str | None = None,
+) -> None:
+    """Append to a build's history; `actor` is who says so: a worker, a user, a forge."""
+    values: dict[str, Any] = {"build_id": build_id, "job_id": job_id, "status": status.value, "state_code": state_code}
+    values |= {"actor": actor, "stage": stage, "message": message, "created_at": utcnow()}
+    await tx.execute(insert(BuildState).values(values))
