@@ -265,7 +265,7 @@ def test_describe_lists_every_setting_once_with_its_default() -> None:
     assert (rows["COUNT"].default, rows["ON"].default, rows["WAIT_S"].default) == ("3", "false", "")
     assert rows["KEY"].secret
     assert rows["KEYS"].secret
-    assert "| `MODE`, `SPEED` | `fast` | How (fast, slow). |" in markdown(Example)
+    assert "| `MODE`, `SPEED` | `fast` | how (fast, slow) |" in markdown(Example)
     assert "`KEY_FILE`" in markdown(Example)
 
 

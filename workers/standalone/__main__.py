@@ -148,6 +148,7 @@ def environment(data: DataFolder, sources: Sequence[Source]) -> tuple[dict[str, 
     defaults = {
         "LOCAL_PROVIDER": "true",
         "DATABASE_URL": f"sqlite:///{data.path / _DATABASE}",
+        "METRICS_HOST": "127.0.0.1",
         _EMAIL: _ADMIN_EMAIL,
     }
     environ |= {name: value for name, value in defaults.items() if not given(name, sources)}

@@ -198,6 +198,10 @@ class RuntimeSettings(Settings, frozen=True):
         ),
     ] = None
 
+    metrics_host: Annotated[str, setting("METRICS_HOST", "address of a worker's /metrics; standalone: 127.0.0.1")] = (
+        "0.0.0.0"  # noqa: S104 - in a container, where Prometheus comes from elsewhere
+    )
+
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Keep renewal, giving up and the lease in the order that makes a zombie stop before its successor starts."""
         if self.renew_every_s >= self.give_up_after_s:

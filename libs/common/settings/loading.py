@@ -203,8 +203,8 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         names = ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
         default = f"`{row.default}`" if row.default else ""
-        file = f" May come from a file: `{row.name}_FILE`." if row.secret else ""
-        lines.append(f"| {names} | {default} | {row.doc[:1].upper()}{row.doc[1:]} ({row.type}).{file} |")
+        file = f", or a file: `{row.name}_FILE`" if row.secret else ""
+        lines.append(f"| {names} | {default} | {row.doc} ({row.type}{file}) |")
     return "\n".join(lines) + "\n"
 
 

@@ -68,14 +68,15 @@ async def _run(domain: str, make_handlers: Callable[[Resources], list[Handler]],
         children=children,
         settings=runtime,
     )
-    _serve_metrics(METRICS_PORTS[domain] if runtime.metrics_port is None else runtime.metrics_port)
+    port = METRICS_PORTS[domain] if runtime.metrics_port is None else runtime.metrics_port
+    _serve_metrics(runtime.metrics_host, port)
     await serve(worker)
 
 
-def _serve_metrics(port: int) -> None:
+def _serve_metrics(host: str, port: int) -> None:
     if not port:
         return
     try:
-        start_http_server(port)
+        start_http_server(port, host)
     except OSError as error:  # work matters more than being measured
         log.warning("metrics not served", port=port, reason=str(error))
