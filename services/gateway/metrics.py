@@ -39,10 +39,12 @@ async def _measure(database: Database) -> None:
     if isinstance(pool, QueuePool):
         metrics.DB_POOL.labels("in_use").set(pool.checkedout())
         metrics.DB_POOL.labels("idle").set(pool.checkedin())
-    waiting = select(Job.domain, func.count()).where(Job.status == JobStatus.PENDING).group_by(Job.domain)
+    waiting = (
+        select(Job.domain, func.count().label("depth")).where(Job.status == JobStatus.PENDING).group_by(Job.domain)
+    )
     try:
         async with asyncio.timeout(_PATIENCE_S), database.reading() as tx:
-            depths = dict((await tx.execute(waiting)).tuples().all())
+            depths = {row.domain: row.depth for row in await tx.execute(waiting)}
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         log.warning("queue_depth_unknown", reason=repr(error))
         return

@@ -14,7 +14,7 @@ from litestar.enums import RequestEncodingType
 from litestar.exceptions import SerializationException
 from litestar.params import BodyKwarg
 
-from libs.common.errors import NotFound, RequestError, UnsupportedMediaType
+from libs.common.errors import NotFound, UnsupportedMediaType
 from libs.common.http.errors import Detail, invalid, invalid_json
 
 BODY_MAX_BYTES: Final = 1024 * 1024  # the largest honest body is a recipe or a source file of some 100 KB
@@ -81,19 +81,24 @@ async def check_request(request: Request[Any, Any, State]) -> None:
             raise NotFound("There is nothing at this path")
     if b"%00" in request.scope["query_string"]:
         raise invalid([Detail(["query"], "NUL cannot be stored", "value_error")])
-    wrong = _wrong_content_type(request)
-    if wrong is not None:
-        raise wrong
-
-
-def _wrong_content_type(request: Request[Any, Any, State]) -> RequestError | None:
-    handler = request.route_handler
-    data = handler.parsed_fn_signature.parameters.get("data")
+    wanted = _wanted_type(request)
     given = request.content_type[0]
-    if data is None or not given or handler.opt.get("any_content_type"):
+    if wanted is None:
+        return
+    if given and not _fits(given, wanted) and not request.route_handler.opt.get("any_content_type"):
+        raise UnsupportedMediaType(f"{given} is not read here, send {wanted.value}")
+    if wanted == RequestEncodingType.URL_ENCODED and b"%00" in await request.body():
+        raise invalid([Detail(["body"], "NUL cannot be stored", "value_error")])
+
+
+def _wanted_type(request: Request[Any, Any, State]) -> RequestEncodingType | None:
+    """The content type that the route's handler takes its `data` from; None when it takes none."""
+    data = request.route_handler.parsed_fn_signature.parameters.get("data")
+    if data is None:
         return None
     body = data.kwarg_definition
-    wanted = RequestEncodingType(body.media_type if isinstance(body, BodyKwarg) else RequestEncodingType.JSON)
-    if given in _FORMS if wanted in _FORMS else _JSON.fullmatch(given):
-        return None
-    return UnsupportedMediaType(f"{given} is not read here, send {wanted.value}")
+    return RequestEncodingType(body.media_type if isinstance(body, BodyKwarg) else RequestEncodingType.JSON)
+
+
+def _fits(given: str, wanted: RequestEncodingType) -> bool:
+    return given in _FORMS if wanted in _FORMS else _JSON.fullmatch(given) is not None

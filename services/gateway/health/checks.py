@@ -83,11 +83,11 @@ class Health:
         """The workers that told of themselves lately, by domain and name; none when Redis does not answer."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                names = [key async for key in self._redis.scan_iter(match="worker:*", count=1000)]
+                names = [key async for key in self._redis.scan_iter(match="worker:*:*", count=1000)]
                 pipe = self._redis.pipeline(transaction=False)
                 for name in names:
                     pipe.hgetall(name)
-                found = await pipe.execute()
+                found = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError, TimeoutError):
             return []
         beats = [_heartbeat(name, fields) for name, fields in zip(names, found, strict=True)]
@@ -128,8 +128,10 @@ async def _timed(ask: AskCheck) -> Check:
     return msgspec.structs.replace(answer, response_ms=round((time.perf_counter() - started) * 1000, 2))
 
 
-def _heartbeat(name: bytes, fields: dict[bytes, bytes]) -> Heartbeat | None:
-    """Read a worker's hash; None when it is not whole (it expired between two commands)."""
+def _heartbeat(name: bytes, fields: dict[bytes, bytes] | RedisError) -> Heartbeat | None:
+    """Read a worker's hash; None when it is not whole (it expired between two commands) or no worker's at all."""
+    if isinstance(fields, RedisError):
+        return None
     _, domain, worker = name.decode("utf-8", "replace").split(":", 2)
     try:
         said = {field.decode(): msgspec.json.decode(value) for field, value in fields.items()}
