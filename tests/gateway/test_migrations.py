@@ -1,6 +1,9 @@
 """The schema goes up and down on both databases and agrees with the models."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,8 +13,9 @@ from sqlalchemy import Connection, text
 from libs.common.database import Database
 from services.gateway import migrations
 from services.gateway.migrations import Schema, alembic_run, schema_of
-from services.gateway.migrations.__main__ import main
 from tests.gateway.serving import with_driver
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_models_and_migrations_agree(database: str) -> None:
@@ -86,15 +90,22 @@ def test_folder_of_the_file_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.databases("sqlite")
-def test_command_line(empty_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line(empty_database: str) -> None:
     """check fails before upgrade and succeeds after it, each in one line."""
-    monkeypatch.setenv("DATABASE_URL", empty_database)
-    assert main(["check"]) == 1
-    assert capsys.readouterr().out == "the schema is not up to date\n"
-    assert main(["upgrade"]) == 0
-    assert main(["check"]) == 0
-    assert main(["downgrade", "base"]) == 0
-    assert main(["check"]) == 1
-    monkeypatch.setenv("DATABASE_URL", "mysql://x")
-    assert main(["check"]) == 1
-    assert "DATABASE_URL" in capsys.readouterr().err
+
+    def run(*arguments: str, url: str = empty_database) -> tuple[int, str]:
+        command = [sys.executable, "-m", "services.gateway.migrations", *arguments]
+        environ = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
+        ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    number = migrations.head()
+    assert run("check") == (1, "the schema is not up to date\n")
+    assert run("upgrade") == (0, f"schema {number}: upgraded\n")
+    assert run("upgrade") == (0, f"schema {number}: is up to date\n")
+    assert run("check") == (0, f"schema {number}: is up to date\n")
+    assert run("downgrade", "base") == (0, "")
+    assert run("check")[0] == 1
+    code, said = run("check", url="mysql://x")
+    assert code == 1
+    assert said.startswith("DATABASE_URL")
