@@ -14,7 +14,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do 
 	&& echo "$$candidate" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check fmt lock audit clean
+.PHONY: help run test test-slow check fmt lock bench audit clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,10 @@ fmt: $(VENV)/.dev ## format the code and apply the safe fixes
 
 lock: $(VENV)/.uv ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --python-version 3.11 -o requirements.lock
+
+bench: $(VENV)/.dev ## measure accepts, short jobs and waits on real servers (takes some minutes, asserts nothing)
+	@$(BIN)/python -m benchmarks.accept
+	@$(BIN)/python -m benchmarks.jobs
 
 audit: $(VENV)/.dev ## look up known vulnerabilities of the locked packages (needs the network)
 	@$(BIN)/pip-audit --disable-pip --requirement requirements.lock

@@ -18,7 +18,7 @@ class Noop(Message, frozen=True):
     published_at: float = 0.0
 
 
-async def noop(job: Noop, ctx: Context) -> Done:
+async def noop(job: Noop, _: Context) -> Done:
     if job.published_at:
         return Done({"waited_ms": (time.time() - job.published_at) * 1000})
     return Done()

@@ -1,4 +1,4 @@
-"""The real servers that a benchmark runs against: PostgreSQL with fsync on, SQLite with synchronous=FULL, Redis with AOF."""
+"""The real servers that a benchmark runs against: PostgreSQL with fsync, SQLite synchronous=FULL, Redis with AOF."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ from pathlib import Path
 
 os.environ["SLIPWAY_TEST_FSYNC"] = "1"  # read when tests.servers starts PostgreSQL
 
-from libs.common.settings.groups import database_url  # noqa: E402
-from tests.servers import Databases, LocalRedis, close_run_folder, open_run_folder  # noqa: E402
+from libs.common.settings.groups import database_url
+from tests.servers import Databases, LocalRedis, close_run_folder, open_run_folder
 
 ROOT = Path(__file__).parents[1]
 

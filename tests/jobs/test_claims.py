@@ -77,6 +77,20 @@ async def test_a_claimed_job_runs_under_a_new_fence(db: Database) -> None:
     assert claimed.job.view.version > job.view.version
 
 
+async def test_what_is_inserted_is_what_stands_in_the_row(db: Database) -> None:
+    """insert_jobs answers the picture that a later read gives, in the order that it was asked for."""
+    new = [
+        store.NewJob(message=Ping("a"), subject=("thing", "1"), owner=3, repository="ada/engine", request_id="r1"),
+        store.NewJob(message=Heavy("b"), subject=("thing", "2"), owner=None, delay_s=60, branch="main", build_id=7),
+        store.NewJob(message=Ping("c"), subject=("thing", "3"), owner=None, commit_sha="c" * 40, lane="x"),
+    ]
+    async with db.transaction() as tx:
+        jobs = await store.insert_jobs(tx, new)
+    assert [job.view.subject.id for job in jobs] == ["1", "2", "3"]
+    for job in jobs:
+        assert await row(db, job) == job
+
+
 async def test_only_one_of_many_claims_gets_a_job(db: Database) -> None:
     """However many workers ask at the same time, each job has one lease."""
     jobs = await add(db, 10)

@@ -1,7 +1,7 @@
 """Read and write job rows; every function runs in the caller's transaction and commits nothing."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from libs.common.database import now_sql, uuid7
 from libs.common.jobs.kinds import Message, Outcome
 from libs.common.jobs.models import Job
 from libs.common.jobs.states import ACTIVE, JobStatus
-from libs.common.jobs.view import LiveJob, live_job
+from libs.common.jobs.view import JobView, LiveJob, Subject, live_job
 
 _ACTIVE = [status.value for status in ACTIVE]
 
@@ -30,7 +30,8 @@ class NewJob:
     """A job to be inserted.
 
     `subject` is (type, id); `lane` names jobs that run one after the other in the order of their insertion (None:
-    free), `lane_limit` how many of a lane may run at once; `delay_s` keeps it from running before then.
+    free), `lane_limit` how many of a lane may run at once; `delay_s` keeps it from running before then. `id` is given
+    by whoever writes it into rows of its own before the job's; None: made here.
     """
 
     message: Message
@@ -39,6 +40,7 @@ class NewJob:
     lane: str | None = None
     lane_limit: int = 1
     delay_s: float = 0.0
+    id: uuid.UUID | None = None
     repository: str | None = None
     branch: str | None = None
     commit_sha: str | None = None
@@ -64,34 +66,68 @@ class JobFilter:
 
 
 async def insert_jobs(tx: AsyncConnection, jobs: Sequence[NewJob]) -> list[LiveJob]:
-    """Insert jobs as pending; after the commit give the answer to `Jobs.announce`."""
+    """Insert jobs as pending, in this order; after the commit give the answer to `Jobs.announce`."""
     now = now_sql(tx.dialect)
-    rows = [
-        {
-            "id": uuid7(),
-            "domain": job.message.domain(),
-            "kind": job.message.kind,
-            "job_class": job.message.policy.job_class,
-            "owner": job.owner,
-            "subject_type": job.subject[0],
-            "subject_id": job.subject[1],
-            "lane": job.lane,
-            "lane_limit": job.lane_limit,
-            "payload": msgspec.json.encode(job.message),
-            "repository": job.repository,
-            "branch": job.branch,
-            "commit_sha": job.commit_sha,
-            "build_id": job.build_id,
-            "request_id": job.request_id,
-            "traceparent": job.traceparent,
-            "run_at": now_sql(tx.dialect, job.delay_s),
-            "created_at": now,
-            "updated_at": now,
-        }
-        for job in jobs
-    ]
-    answer = await tx.execute(insert(Job).values(rows).returning(Job.__table__))
-    return [live_job(row) for row in answer]
+    rows = [_columns(job) for job in jobs]
+    created_at: dict[uuid.UUID, datetime] = {}
+    for delay_s in {job.delay_s for job in jobs}:
+        alike = [row for row, job in zip(rows, jobs, strict=True) if job.delay_s == delay_s]
+        # Values that are the same for all rows stand in the statement, so that its compiled form is found again.
+        statement = insert(Job).values(run_at=now_sql(tx.dialect, delay_s), created_at=now, updated_at=now)
+        for made in await tx.execute(statement.returning(Job.id, Job.created_at), alike):
+            created_at[made.id] = made.created_at
+    return [_pending(row, created_at[row["id"]]) for row in rows]
+
+
+def _columns(job: NewJob) -> dict[str, Any]:
+    return {
+        "id": uuid7() if job.id is None else job.id,
+        "domain": job.message.domain(),
+        "kind": job.message.kind,
+        "job_class": job.message.policy.job_class,
+        "owner": job.owner,
+        "subject_type": job.subject[0],
+        "subject_id": job.subject[1],
+        "lane": job.lane,
+        "lane_limit": job.lane_limit,
+        "payload": msgspec.json.encode(job.message),
+        "repository": job.repository,
+        "branch": job.branch,
+        "commit_sha": job.commit_sha,
+        "build_id": job.build_id,
+        "request_id": job.request_id,
+        "traceparent": job.traceparent,
+    }
+
+
+def _pending(row: Mapping[str, Any], created_at: datetime) -> LiveJob:
+    """The picture of a row that was inserted just now; what is not in `row` has its column's default."""
+    view = JobView(
+        id=row["id"],
+        repo=row["repository"],
+        branch=row["branch"],
+        commit=row["commit_sha"],
+        status=JobStatus.PENDING,
+        started_at=None,
+        finished_at=None,
+        duration=None,
+        agent_id=None,
+        exit_code=None,
+        domain=row["domain"],
+        kind=row["kind"],
+        subject=Subject(type=row["subject_type"], id=row["subject_id"]),
+        stage=None,
+        progress=0,
+        waiting_for=None,
+        error=None,
+        build_id=row["build_id"],
+        retry_of=None,
+        cancel_requested=False,
+        tries=0,
+        created_at=created_at,
+        version=1,
+    )
+    return LiveJob(view=view, owner=row["owner"], lease_no=0, request_id=row["request_id"], job_class=row["job_class"])
 
 
 async def insert_retry(tx: AsyncConnection, old_id: uuid.UUID, request_id: str | None) -> LiveJob:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.crypto import Sealer
-from libs.common.database import Database, utcnow
+from libs.common.database import Database, utcnow, uuid7
 from libs.common.jobs import store
 from libs.common.jobs.kinds import JobRules
 from services.builds.buildspec import BuildSpec
@@ -88,12 +88,12 @@ class Builds:
                 )
                 return Ignored(ignore.code, ignore.message)
             assert repository is not None
-            build_id = await insert_build(tx, repository, event)
-            [job] = await store.insert_jobs(tx, [deliveries.job_of(build_id, repository, event, incoming)])
-            await tx.execute(update(Build).where(Build.id == build_id).values(job_id=job.view.id))
-            known |= {"build_id": build_id, "job_id": job.view.id, "seen_as": deliveries.seen_as(incoming)}
+            job_id = uuid7()
+            build_id = await insert_build(tx, repository, event, job_id)
+            [job] = await store.insert_jobs(tx, [deliveries.job_of(job_id, build_id, repository, event, incoming)])
+            known |= {"build_id": build_id, "job_id": job_id, "seen_as": deliveries.seen_as(incoming)}
             await deliveries.keep(tx, incoming, "accepted", event=event, **known)
-        return Accepted(build_id=build_id, job_id=job.view.id, job=job)
+        return Accepted(build_id=build_id, job_id=job_id, job=job)
 
     # --- repositories -----------------------------------------------------------------------------------------------
 

@@ -138,9 +138,10 @@ def objection(event: ForgeEvent, repository: Any | None) -> Ignore | None:
     return None
 
 
-def job_of(build_id: int, repository: Any, event: ForgeEvent, incoming: Incoming) -> store.NewJob:
+def job_of(job_id: uuid.UUID, build_id: int, repository: Any, event: ForgeEvent, incoming: Incoming) -> store.NewJob:
     """The job that runs a build; builds of one branch run one after the other."""
     return store.NewJob(
+        id=job_id,
         message=RunBuild(build_id=build_id),
         subject=("build", str(build_id)),
         owner=repository.owner,

@@ -74,8 +74,8 @@ RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
 """What builds do when their jobs end or are retried, for every process."""
 
 
-async def insert_build(tx: AsyncConnection, repository: Any, event: ForgeEvent) -> int:
-    """Make the build of an event and the first state of its history; answers its id."""
+async def insert_build(tx: AsyncConnection, repository: Any, event: ForgeEvent, job_id: uuid.UUID) -> int:
+    """Make the build of an event, to be run by the job `job_id`, and its first state; answers the build's id."""
     now = utcnow()
     values = {
         "uid": secrets.token_urlsafe(16),
@@ -90,12 +90,13 @@ async def insert_build(tx: AsyncConnection, repository: Any, event: ForgeEvent) 
         "author": event.author,
         "changed_files": None if event.changed_files is None else list(event.changed_files),
         "status": BuildStatus.PENDING.value,
+        "job_id": job_id,
         "created_at": now,
         "updated_at": now,
     }
     build_id = (await tx.execute(insert(Build).values(values).returning(Build.id))).scalar_one()
     actor = event.sender or event.forge
-    await add_state(tx, build_id, None, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
+    await add_state(tx, build_id, job_id, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
     return build_id
 
 
