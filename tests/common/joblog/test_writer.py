@@ -275,6 +275,29 @@ async def test_cap(make_world: MakeWorld) -> None:
     assert 20_000 < size < 21_000
 
 
+async def test_own_words_behind_the_cap(make_world: MakeWorld) -> None:
+    """Exit codes and the reason of the end are kept behind [truncated], also in the next step, but not without end."""
+    world = make_world(log_max_bytes=20_000)
+    claimed, log = await world.started()
+    for n in range(1000):
+        await log.write(f"line {n}")
+    await log.write("exit code 3", "error")
+    await log.write("more")
+    await world.again(claimed, log)
+    claimed = await world.claim(claimed.lease.job_id)
+    log = world.log(claimed)
+    await log.write("more")
+    await log.write("Failed: exit code 3", "error")
+    for n in range(10_000):
+        await log.write(f"word {n}", "info")
+    await world.end(claimed, log)
+    lines = messages(await world.stored(claimed.lease.job_id))
+    cut = lines.index(TRUNCATED)
+    assert lines[cut:][:4] == [TRUNCATED, "exit code 3", "Failed: exit code 3", "word 0"]
+    size = sum([len(batch.lines) async for batch in world.reader.batches(claimed.lease.job_id)])
+    assert size < 20_000 + 66 * 1024
+
+
 async def test_redis_keeps_a_part(make_world: MakeWorld) -> None:
     """The job's stream in Redis is cut at its limit; readers get the rest from SQL."""
     world = make_world(log_redis_max_bytes=20_000, log_chunk_bytes=4096, log_chunk_every_s=0.5)

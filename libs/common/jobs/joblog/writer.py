@@ -37,6 +37,10 @@ log = structlog.get_logger()
 TRUNCATED: Final = "[truncated]"
 SOME_MISSING: Final = "[some log lines may be missing]"
 
+# What may still be said behind [truncated]: the exit codes of some hundred steps and why the job ended.
+_OWN_WORDS: Final[frozenset[Level]] = frozenset({"info", "error"})
+_OWN_WORDS_MAX_BYTES = 64 * 1024
+
 # What an outage of Redis may hold back before it goes to SQL without having been shown: some 10,000 lines.
 _UNSENT_MAX_BYTES = 1024 * 1024
 # A Redis that takes longer than this is treated as down; its socket time-out is meant for calls that may wait.
@@ -124,7 +128,7 @@ class JobLog:
             self._check()
             if self._finished:
                 raise LeaseLost(f"job {self._lease.job_id}: the step is over")
-            if self._truncated:
+            if self._is_full(level):
                 return
             await self._begin()
             buffer = self._buffers.setdefault(level, LineBuffer(self._settings.log_line_max_bytes))
@@ -193,10 +197,11 @@ class JobLog:
             await self._add(SOME_MISSING, "info", None)
 
     async def _add(self, message: str, level: Level, source: str | None) -> None:
-        if self._truncated:
+        if self._bytes > self._settings.log_max_bytes and not self._truncated:
+            self._truncated = True
+            await self._add(TRUNCATED, "info", None)
+        if self._is_full(level):
             return
-        if self._bytes > self._settings.log_max_bytes:
-            self._truncated, message, level = True, TRUNCATED, "info"
         self._bytes += self._open.add(message, level, source)
         self._next_n = self._open.next_n
         self._source = source or self._source
@@ -210,6 +215,12 @@ class JobLog:
             self._room.clear()
             await self._room.wait()
             self._check()
+
+    def _is_full(self, level: Level) -> bool:
+        """Tell whether lines of this level are dropped: what a job prints first, then our own words about it, too."""
+        if level in _OWN_WORDS:
+            return self._bytes > self._settings.log_max_bytes + _OWN_WORDS_MAX_BYTES
+        return self._truncated
 
     def _seal(self) -> None:
         if self._open.count:
