@@ -57,6 +57,10 @@ class Process:
     def is_running(self) -> bool:
         return self.popen.poll() is None
 
+    def is_settled(self) -> bool:
+        """Tell whether it is ready, or never will be."""
+        return self.is_ready() or not self.is_running
+
     def kill(self) -> None:
         """End it by SIGKILL, frozen or not."""
         self.popen.kill()
@@ -97,7 +101,7 @@ class Processes:
         self._folder = folder
         self._started: list[Process] = []
 
-    def gateway(self, *, port: int | None = None, **environ: str) -> Process:
+    def gateway(self, port: int | None = None, **environ: str) -> Process:
         """Start a gateway, on a free port unless one is named; it is ready when it can answer from the database."""
         port = port or free_port()
         url = f"http://127.0.0.1:{port}"

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -38,8 +38,6 @@ from tests.gateway.serving import ADMIN_KEY, SECRET_KEY
 SECRET: Final = "the forge's secret"
 DEADLINE_S: Final = 60.0  # several leases on a machine that does much else
 LOOK_S: Final = 0.02
-
-T = TypeVar("T")
 
 
 class Marks:
@@ -143,14 +141,14 @@ class Site:
     async def start(self, *processes: Process) -> None:
         """Wait until processes that were just started are ready."""
         for process in processes:
-            await self.until(lambda one=process: one.is_ready() or not one.is_running, f"{process.name} to be ready")
+            await self.until(process.is_settled, f"{process.name} to be ready")
             assert process.is_running, f"{process.name} ended: {process.said()}"
             if process.url:
                 self.gateways.append(process)
                 self.client.base_url = httpx.URL(process.url)
 
-    async def gateway(self, *, port: int | None = None, **environ: str) -> Process:
-        process = self.installed.processes.gateway(port=port, **environ)
+    async def gateway(self, port: int | None = None, **environ: str) -> Process:
+        process = self.installed.processes.gateway(port, **environ)
         await self.start(process)
         return process
 
@@ -162,16 +160,16 @@ class Site:
     async def open(self, *, workers: int = 1, **environ: str) -> list[Process]:
         """Start one gateway and some workers at the same time; answers the workers."""
         processes = self.installed.processes
-        gateway, *others = processes.gateway(**environ), *(processes.worker(**environ) for _ in range(workers))
+        gateway, *others = processes.gateway(None, **environ), *(processes.worker(**environ) for _ in range(workers))
         await self.start(gateway, *others)
         return others
 
-    async def until(self, condition: Callable[[], T | Awaitable[T]], what: str, within_s: float = DEADLINE_S) -> T:
+    async def until(self, condition: Callable[[], Any], what: str, within_s: float = DEADLINE_S) -> Any:
         """Look again until `condition()` (awaited where it must be) is true; answers what it gave."""
         deadline = time.monotonic() + within_s
         while True:
             found = condition()
-            value = cast("T", await found if isinstance(found, Awaitable) else found)
+            value = await found if isinstance(found, Awaitable) else found
             if value:
                 return value
             assert time.monotonic() < deadline, f"waited {within_s:g} s for {what}"
@@ -223,7 +221,7 @@ class Site:
             job = await self.job(job_id)
             return job if job["status"] in TERMINAL else None
 
-        return await self.until(shown, f"the end of job {job_id} to be shown") or {}
+        return dict(await self.until(shown, f"the end of job {job_id} to be shown"))
 
     async def _is_terminal(self, job_id: UUID) -> bool:
         return (await self.row(job_id)).status in TERMINAL
@@ -243,7 +241,7 @@ class Site:
         query = select(BuildState.status, BuildState.state_code, BuildState.message)
         async with self.database.reading() as tx:
             rows = await tx.execute(query.where(BuildState.build_id == build_id).order_by(BuildState.id))
-            return [tuple(row) for row in rows]
+            return [(row.status, row.state_code, row.message) for row in rows]
 
     async def lines(self, job_id: UUID) -> list[dict[str, Any]]:
         """The whole stored log, by pages of JSON."""

@@ -68,7 +68,8 @@ async def test_a_push_becomes_a_build_whose_log_is_live(shared: Site) -> None:
     build = await shared.build_of(job_id)
     assert (build.status, build.state_code, build.exit_code, build.error) == ("success", 100, 0, None)
     assert await shared.history(job_id) == [
-        INITIALIZED, STARTED, ("in_progress", 50, None), ("in_progress", 100, None), ("success", 100, "Build succeeded"),
+        INITIALIZED, STARTED, ("in_progress", 50, None), ("in_progress", 100, None),
+        ("success", 100, "Build succeeded"),
     ]  # fmt: skip
     messages = await everything(shared, job_id)
     assert [message for message in messages if message in ("hello", "good day", head)] == ["hello", "good day", head]
