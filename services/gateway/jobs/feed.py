@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import keys
-from libs.common.jobs.joblog.entries import EntryId
+from libs.common.jobs.joblog.entries import ORIGIN, EntryId
 from libs.common.jobs.joblog.reader import LogReader
 from libs.common.jobs.live import status_event
 from libs.common.jobs.service import Jobs
@@ -122,7 +122,9 @@ class Feed:
         if self._last is None:
             return
         try:
-            if not await self._redis.xrange(keys.EVENTS, min=str(self._last), max=str(self._last)):
+            # The origin is what a client got when nothing had happened yet: all that there is comes after it.
+            here = str(self._last)
+            if self._last != ORIGIN and not await self._redis.xrange(keys.EVENTS, min=here, max=here):
                 yield sse.reset("this position is not known any more")
                 self._last = None
                 return

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 from typing import Final
@@ -25,7 +26,6 @@ from libs.common import keys, metrics
 from libs.common.database import Database
 from libs.common.jobs.joblog.entries import ORIGIN, Batch, EntryId
 from libs.common.jobs.models import Job
-from libs.common.jobs.states import TERMINAL
 from libs.common.jobs.view import JobView, LiveJob, live_job
 from libs.common.redis import connect_blocking
 from services.gateway.jobs import sse
@@ -82,6 +82,13 @@ class Event:
         return b'{"job":"%s","subject":%s,"lines":%s}' % (self.job.encode(), msgspec.json.encode(self.subject), lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What the sweep found of a job that goes on: the number of the last line that SQL has."""
+
+    last_n: int
+
+
 class Mark(Enum):
     """What a subscriber is told besides events."""
 
@@ -92,6 +99,7 @@ class Mark(Enum):
 
 
 Wanted = Callable[[Event], bool]
+Item = Event | Mark | LiveJob | Archived
 
 
 class Subscription:
@@ -99,12 +107,12 @@ class Subscription:
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        self._items: deque[Event | Mark | LiveJob] = deque()
+        self._items: deque[Item] = deque()
         self._bytes = 0
         self._there = asyncio.Event()
 
-    async def next(self, timeout_s: float) -> Event | Mark | LiveJob | None:
-        """Wait for the next event, mark or (found by the sweep) ended job; None when nothing came in time."""
+    async def next(self, timeout_s: float) -> Item | None:
+        """Wait for the next event, mark or finding of the sweep (an ended job is a LiveJob); None: nothing came."""
         if not self._items:
             self._there.clear()
             try:
@@ -128,8 +136,8 @@ class Subscription:
         if len(self._items) > QUEUE_MAX_EVENTS or (self._bytes > QUEUE_MAX_BYTES and len(self._items) > 1):
             self.tell(Mark.LAGGED)
 
-    def tell(self, item: Mark | LiveJob) -> None:
-        """Queue a mark or an ended job; after a mark that says that events are missing the older ones are worthless."""
+    def tell(self, item: Mark | LiveJob | Archived) -> None:
+        """Queue a mark or a finding; after a mark that says that events are missing the older ones are worthless."""
         if item in (Mark.LAGGED, Mark.RESET, Mark.CLOSING):
             self._items.clear()
             self._bytes = 0
@@ -143,8 +151,7 @@ class Hub:
     def __init__(
         self, redis_url: str, database: Database, closing: asyncio.Event, *, sweep_every_s: float = 15
     ) -> None:
-        """`closing` is set when the process is to end; `sweep_every_s` is how often jobs' rows are looked at, so that
-        a stream whose job's `end` never reached Redis does not hang."""
+        """`closing` is set when the process is to end; `sweep_every_s` is how often jobs' rows are looked at."""
         self._url = redis_url
         self._database = database
         self._closing = closing
@@ -200,12 +207,14 @@ class Hub:
             try:
                 await self._begin(redis)
                 wait_s = _RECONNECT_S[0]
-                while True:
+                while not _is_cancelled():
                     await self._read(redis)
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("hub is cut off from redis", reason=repr(error))
             finally:
                 await redis.aclose()
+            if _is_cancelled():
+                raise asyncio.CancelledError
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, longest_s)
 
@@ -275,18 +284,31 @@ class Hub:
                 log.warning("ends of jobs not looked up", reason=repr(error))
 
     async def sweep(self) -> None:
-        """Look at the rows of all jobs that are followed by name, and tell of those that have ended."""
+        """Look at the rows of all jobs that are followed by name, and tell who follows them what SQL knows.
+
+        One statement for all clients, for what no event may ever tell: an end that Redis did not take, and lines of a
+        worker that cannot reach Redis.
+        """
         names = list(self._by_job)
         for start in range(0, len(names), _SWEEP_IDS):
             ids = [UUID(name) for name in names[start : start + _SWEEP_IDS]]
-            ended = Job.status.in_([status.value for status in TERMINAL])
             async with self._database.reading() as tx:
-                rows = (await tx.execute(select(Job.__table__).where(Job.id.in_(ids), ended))).all()
-            for job in map(live_job, rows):
-                for subscription in self._by_job.get(str(job.view.id), ()):
-                    subscription.tell(job)
+                rows = (await tx.execute(select(Job.__table__).where(Job.id.in_(ids)))).all()
+            for row in rows:
+                job = live_job(row)
+                finding = job if job.is_terminal else Archived(row.log_lines)
+                for subscription in self._by_job.get(str(row.id), ()):
+                    subscription.tell(finding)
 
     async def _say_bye(self) -> None:
         await self._closing.wait()
         self._tell(Mark.CLOSING)
         await asyncio.Event().wait()  # the other two go on until they are cancelled
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody cancelled this task: redis-py sends by `asyncio.wait_for`, and that of Python 3.11 drops a
+    cancellation that comes in the very step in which the bytes are out (python/cpython#86296).
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

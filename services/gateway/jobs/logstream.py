@@ -23,7 +23,7 @@ from libs.common.jobs.live import status_event
 from libs.common.jobs.service import Jobs
 from libs.common.jobs.view import LiveJob
 from services.gateway.jobs import sse
-from services.gateway.jobs.hub import Event, Hub, Mark, Subscription
+from services.gateway.jobs.hub import Archived, Event, Hub, Item, Mark, Subscription
 from services.gateway.jobs.pace import Allowed, Pace, Watch
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ class LogStream:
         position = self._end or await self._reader.end_position(self._job)
         yield sse.frame(status_event(self._job), event="end", position=position)
 
-    async def _react(self, item: Event | Mark | LiveJob | None) -> AsyncIterator[bytes]:
+    async def _react(self, item: Item | None) -> AsyncIterator[bytes]:
         match item:
             case Event(type="log"):
                 async for chunk in self._lines(item):
@@ -109,6 +109,10 @@ class LogStream:
                     yield chunk
             case LiveJob():  # found ended by the hub's look at the rows
                 self._job = item
+            case Archived(last_n=last_n):
+                if last_n >= self._next_n:
+                    async for chunk in self._stored():
+                        yield chunk
             case Mark():
                 async for chunk in self._catch_up():
                     yield chunk

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common.errors import BadRequest, Invalid, NotFound, Unauthenticated
 from libs.common.http.documentation import documented
 from libs.common.http.errors import Detail, invalid
-from libs.common.http.guards import authenticate, requires
+from libs.common.http.guards import Caller, authenticate, requires
 from libs.common.http.paging import DEFAULT_SIZE, Cursor, Limit, Offset, next_cursor, read_cursor
 from libs.common.http.principal import Principal
 from libs.common.http.streaming import ByteStream
@@ -55,17 +55,19 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         ),
     )
     async def list_jobs(
-        principal: Principal,
-        status: Annotated[str | None, Parameter(description="pending, running, success, failed or cancelled")] = None,
-        repo: Annotated[str | None, Parameter(description="Full name of a repository")] = None,
-        branch: Annotated[str | None, Parameter(description="A branch's name")] = None,
-        kind: Annotated[str | None, Parameter(description="As in builds.run_build")] = None,
-        domain: Annotated[str | None, Parameter(description="builds, vms or deployer")] = None,
-        owner: Annotated[int | None, Parameter(description="A user's id")] = None,
-        since: Annotated[
-            datetime | None, Parameter(description="Made then or later; UTC where no zone is named")
+        principal: Caller,
+        status: Annotated[
+            str | None, QueryParameter(description="pending, running, success, failed or cancelled")
         ] = None,
-        subject: Annotated[str | None, Parameter(description="What the job is about, as build:12")] = None,
+        repo: Annotated[str | None, QueryParameter(description="Full name of a repository")] = None,
+        branch: Annotated[str | None, QueryParameter(description="A branch's name")] = None,
+        kind: Annotated[str | None, QueryParameter(description="As in builds.run_build")] = None,
+        domain: Annotated[str | None, QueryParameter(description="builds, vms or deployer")] = None,
+        owner: Annotated[int | None, QueryParameter(description="A user's id")] = None,
+        since: Annotated[
+            str | None, QueryParameter(description="Made then or later: a date or time of ISO 8601, UTC without a zone")
+        ] = None,
+        subject: Annotated[str | None, QueryParameter(description="What the job is about, as build:12")] = None,
         limit: Limit = DEFAULT_SIZE,
         offset: Offset = 0,
         cursor: Cursor = None,
@@ -79,7 +81,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             kind=kind,
             domain=domain,
             owner=owner,
-            since=None if since is None else _in_utc(since),
+            since=None if since is None else _moment(since),
             subject=None if subject is None else _subject(subject),
         )
         found, total = await jobs.find(wanted, limit=limit + 1, offset=offset, before=read_cursor(cursor))
@@ -92,7 +94,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         guards=[requires("jobs:read")],
         **documented("Read a job", example=JOB_EXAMPLE, errors={404: _NO_SUCH_JOB}),
     )
-    async def read_job(principal: Principal, job_id: str) -> JobView:
+    async def read_job(principal: Caller, job_id: FromPath[str]) -> JobView:
         return shown(await views.visible(principal, job_id))
 
     @post(
@@ -105,7 +107,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             errors={404: _NO_SUCH_JOB, 409: "The job has ended (JOB_ENDED)"},
         ),
     )
-    async def cancel_job(principal: Principal, job_id: str) -> JobView:
+    async def cancel_job(principal: Caller, job_id: FromPath[str]) -> JobView:
         job = await views.visible(principal, job_id)
         return shown(await jobs.cancel(job.view.id))
 
@@ -122,7 +124,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             },
         ),
     )
-    async def retry_job(request: AnyRequest, principal: Principal, job_id: str) -> Response[JobView]:
+    async def retry_job(request: AnyRequest, principal: Caller, job_id: FromPath[str]) -> Response[JobView]:
         job = await views.visible(principal, job_id)
         request_id = request.scope.get("state", {}).get("request_id")
         new = await jobs.retry(job.view.id, request_id=request_id)
@@ -140,14 +142,16 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
     )
     async def read_log(
         request: AnyRequest,
-        principal: Principal,
-        job_id: str,
-        after: Annotated[int, Parameter(ge=0, description="JSON: lines with a higher number only")] = 0,
-        limit: Annotated[int, Parameter(ge=1, le=_LINES_MAX, description="JSON: how many lines at most")] = _LINES_MAX,
-        timestamps: Annotated[bool, Parameter(description="Plain text: a time in front of each line")] = False,  # noqa: FBT002 - a query parameter
-        last_event_id: Annotated[str | None, Parameter(description=_LAST_EVENT_ID)] = None,
+        principal: Caller,
+        job_id: FromPath[str],
+        after: Annotated[int, QueryParameter(ge=0, description="JSON: lines with a higher number only")] = 0,
+        limit: Annotated[
+            int, QueryParameter(ge=1, le=_LINES_MAX, description="JSON: how many lines at most")
+        ] = _LINES_MAX,
+        timestamps: Annotated[bool, QueryParameter(description="Plain text: a time in front of each line")] = False,  # noqa: FBT002 - a query parameter
+        last_event_id: Annotated[str | None, QueryParameter(description=_LAST_EVENT_ID)] = None,
         last_event_id_header: Annotated[
-            str | None, Parameter(header="Last-Event-ID", description=_LAST_EVENT_ID)
+            str | None, HeaderParameter(name="Last-Event-ID", description=_LAST_EVENT_ID)
         ] = None,
     ) -> Response[LogPage]:
         """By `Accept`: `application/json` (also for `*/*`) pages by line number, `text/plain` downloads the whole log,
@@ -172,13 +176,15 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
     )
     async def follow_events(
         request: AnyRequest,
-        principal: Principal,
-        job_ids: Annotated[str | None, Parameter(query="jobs", description="Only these jobs: ids, by commas")] = None,
-        subject: Annotated[str | None, Parameter(description="Only jobs about this, as build:12")] = None,
-        types: Annotated[str | None, Parameter(description="Only these of log, status, end, by commas")] = None,
-        last_event_id: Annotated[str | None, Parameter(description=_LAST_EVENT_ID)] = None,
+        principal: Caller,
+        job_ids: Annotated[
+            str | None, QueryParameter(name="jobs", description="Only these jobs: ids, by commas")
+        ] = None,
+        subject: Annotated[str | None, QueryParameter(description="Only jobs about this, as build:12")] = None,
+        types: Annotated[str | None, QueryParameter(description="Only these of log, status, end, by commas")] = None,
+        last_event_id: Annotated[str | None, QueryParameter(description=_LAST_EVENT_ID)] = None,
         last_event_id_header: Annotated[
-            str | None, Parameter(header="Last-Event-ID", description=_LAST_EVENT_ID)
+            str | None, HeaderParameter(name="Last-Event-ID", description=_LAST_EVENT_ID)
         ] = None,
     ) -> Response[bytes]:
         """`event: log` carries `{job, subject, lines}`, `status` and `end` a job. A client that comes back with the
@@ -308,11 +314,12 @@ def _subject(text: str) -> tuple[str, str]:
     return kind, identity
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _moment(text: str) -> datetime:
     try:
+        moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:  # the first and the last day of the calendar, in another zone
-        raise _invalid("since", "Out of range") from None
+    except (ValueError, OverflowError):  # OverflowError: the calendar's first or last day in another zone
+        raise _invalid("since", "Must be a date or time, as in 2026-11-20T18:00:00Z") from None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -63,7 +63,7 @@ class World:
     async def claim(self, job_id: uuid.UUID, *, worker: str = "one") -> Claimed:
         """Claim a job that is free (or whose lease was made to lapse) and show it."""
         async with self.database.transaction() as tx:
-            [claimed] = await claims.claim(tx, [job_id], worker, LEASE_S)
+            [claimed], _ = await claims.claim(tx, [job_id], worker, LEASE_S)
         await self.show(claimed.job)
         return claimed
 
