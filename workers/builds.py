@@ -1,7 +1,8 @@
 """The builds worker: `python -m workers.builds`."""
 
+from libs.common.auth.secret_key import secret_keys
 from libs.common.crypto import Sealer
-from libs.common.settings import KeySettings, RuntimeSettings
+from libs.common.settings import CoreSettings, KeySettings, RuntimeSettings
 from libs.common.worker.context import Handler
 from libs.common.worker.main import Resources, main
 from services.builds import tasks
@@ -14,7 +15,8 @@ from services.builds.settings import LocalRunnerSettings, WebhookSettings
 def handlers(resources: Resources) -> list[Handler]:
     """Make the slice's handlers with the providers that are switched on."""
     settings = resources.settings
-    builds = Builds(resources.database, Sealer(settings[KeySettings].keys()), settings[WebhookSettings])
+    sealer = Sealer(secret_keys(settings[CoreSettings], settings[KeySettings]))
+    builds = Builds(resources.database, sealer, settings[WebhookSettings])
     providers: dict[str, BuildProvider] = {}
     if settings[LocalRunnerSettings].enabled:
         silence_s = settings[RuntimeSettings].child_silence_s

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common.auth.hashing import Passwords
 from libs.common.auth.keys import StaticKeys
+from libs.common.auth.secret_key import secret_keys
 from libs.common.auth.tokens import Tokens
 from libs.common.crypto import Sealer
 from libs.common.database import Database
@@ -38,14 +39,14 @@ from libs.common.settings import (
 from libs.common.tasks import end, supervise
 from services.builds import routes as builds_routes
 from services.builds import service as builds_service
-from services.builds.settings import WebhookSettings
-from services.gateway import metrics, settings
+from services.builds.settings import LocalRunnerSettings, WebhookSettings
+from services.gateway import metrics
 from services.gateway.accounts import routes as accounts_routes
 from services.gateway.accounts.authentication import Authenticator
 from services.gateway.accounts.service import Accounts
 from services.gateway.frame import Gateway, make_gateway
 from services.gateway.health import routes as health_routes
-from services.gateway.health.checks import DOMAINS, Health
+from services.gateway.health.checks import DOMAINS, Health, local_provider
 from services.gateway.jobs import routes as jobs_routes
 from services.gateway.jobs.hub import Hub
 from services.gateway.settings import GatewaySettings
@@ -61,6 +62,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     RuntimeSettings,
     GatewaySettings,
     WebhookSettings,
+    LocalRunnerSettings,
 )
 _RETRY_S: Final = 2.0
 # With the database there it takes 30 ms; with the database away the gateway starts without.
@@ -74,8 +76,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     Raises SettingsError for a SECRET_KEY that is not secret.
     """
     core, chosen, runtime = loaded[CoreSettings], loaded[GatewaySettings], loaded[RuntimeSettings]
-    settings.check(core, loaded[KeySettings])
-    secrets = settings.secret_keys(loaded[KeySettings])
+    secrets = secret_keys(core, loaded[KeySettings])
     closing = closing or asyncio.Event()
 
     database = Database(loaded[DatabaseSettings].url.reveal(), pool_size=loaded[DatabaseSettings].pool_size)
@@ -90,7 +91,9 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     accounts = Accounts(database, passwords)
     tokens = Tokens(secrets, lifetime_s=chosen.access_token_minutes * 60)
     authenticator = Authenticator(StaticKeys(chosen.static_keys(core)), tokens, accounts)
-    health = Health(database, redis, env=core.env)
+    health = Health(
+        database, redis, env=core.env, further={"local_provider": local_provider(loaded[LocalRunnerSettings])}
+    )
 
     parts = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
     parts += [Repairer(database, live, runtime).run, hub.run]

@@ -1,15 +1,10 @@
-"""The settings of the gateway, and the checks that need more than one group."""
+"""The settings of the gateway."""
 
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated
 
 from libs.common.auth import keys
-from libs.common.auth.secret_key import weakness
-from libs.common.errors import SettingsError
-from libs.common.settings import CoreSettings, KeySettings, Secret, Settings, setting
-
-# The same in all processes of a development machine, else none could open what another has sealed.
-_DEVELOPMENT_KEY: Final = "development only: everybody knows this key"
+from libs.common.settings import CoreSettings, Secret, Settings, setting
 
 
 class GatewaySettings(Settings, frozen=True):
@@ -66,15 +61,3 @@ class GatewaySettings(Settings, frozen=True):
         if not entries and core.env == "development":
             entries = [keys.DEVELOPMENT_KEY]
         return [keys.StaticKey.parse(entry) for entry in entries]
-
-
-def check(core: CoreSettings, secret: KeySettings) -> None:
-    """Refuse to start with a secret key that strangers can guess; raises SettingsError. ENV=development may."""
-    problem = weakness(secret.secret_key.reveal())
-    if problem is not None and core.env != "development":
-        raise SettingsError([f"SECRET_KEY: {problem}, or set ENV=development on a machine of your own"])
-
-
-def secret_keys(secret: KeySettings) -> list[str]:
-    """The keys that sign and seal, newest first; without any (development only, see `check`) a known one."""
-    return secret.keys() or [_DEVELOPMENT_KEY]

@@ -16,7 +16,7 @@ from libs.common.settings import (
     RuntimeSettings,
     Secret,
 )
-from services.builds.settings import WebhookSettings
+from services.builds.settings import LocalRunnerSettings, WebhookSettings
 from services.gateway.frame import Gateway
 from services.gateway.server import Server, listen
 from services.gateway.settings import GatewaySettings
@@ -51,6 +51,7 @@ def settings(database_url: str, redis_url: str, **gateway: object) -> Loaded:
             RuntimeSettings(),
             GatewaySettings(**values),  # type: ignore[arg-type]
             WebhookSettings(),
+            LocalRunnerSettings(),
         ]
     )
 

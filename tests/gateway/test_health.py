@@ -129,3 +129,10 @@ def _redis(url: str) -> Any:
     """A client; Any, because redis-py types its commands as maybe not awaitable."""
     client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(url)
     return client
+
+
+async def test_ready_tells_that_pushed_code_runs_here(gateway: httpx.AsyncClient) -> None:
+    """The local provider's state is shown to whoever asks whether the service is ready; it decides nothing."""
+    checks = (await gateway.get("/ready")).json()["checks"]
+    assert checks["local_provider"]["healthy"] is True
+    assert "LOCAL_PROVIDER=true" in checks["local_provider"]["message"]

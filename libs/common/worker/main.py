@@ -48,12 +48,12 @@ def main(
     """Run the domain's worker until SIGTERM or SIGINT; exits with 78 and a line per problem for wrong settings."""
     try:
         settings = load(CoreSettings, DatabaseSettings, RedisSettings, RuntimeSettings, *groups, known=every_group())
+        level = settings[CoreSettings].effective_log_level
+        logging.configure(level, service=f"worker-{domain}", secrets=secrets_of(*settings))
+        uvloop.run(_run(domain, make_handlers, settings))
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
         sys.exit(CONFIGURATION_ERROR)
-    level = settings[CoreSettings].effective_log_level
-    logging.configure(level, service=f"worker-{domain}", secrets=secrets_of(*settings))
-    uvloop.run(_run(domain, make_handlers, settings))
 
 
 async def _run(domain: str, make_handlers: Callable[[Resources], list[Handler]], settings: Loaded) -> None:

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.common.database import Database
+from services.builds.settings import LocalRunnerSettings
 
 log = structlog.get_logger()
 
@@ -47,6 +48,18 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 AskCheck = Callable[[], Awaitable[Check]]
+
+
+def local_provider(settings: LocalRunnerSettings) -> AskCheck:
+    """Make the check that tells operators whether pushed code runs on their own machine."""
+    on = "on: pipelines run on the workers' machines, isolated by user id and limits only; for trusted repositories"
+    off = "off: builds of repositories with this provider fail; LOCAL_PROVIDER=true turns it on"
+    check = Check(healthy=True, message=on if settings.enabled else off)
+
+    async def ask() -> Check:
+        return check
+
+    return ask
 
 
 class Health:
