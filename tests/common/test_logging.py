@@ -184,6 +184,16 @@ def test_a_terminal_gets_no_control_characters(out: io.StringIO) -> None:
     assert "branch_pushed" in out.getvalue()
 
 
+def test_a_terminal_gets_short_lines(out: io.StringIO) -> None:
+    """Who says what comes first; what only machines need is left out."""
+    configure(json=False, stream=out, service="gateway")
+    with bound_contextvars(request_id="r1", correlation_id="r1"):
+        structlog.get_logger().info(
+            "request", method="GET", path="/jobs", status_code=200, duration_ms=12.34, client="127.0.0.1"
+        )
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[info\] gateway: GET /jobs 200 in 12 ms request_id=r1\n", out.getvalue())
+
+
 def test_an_uncaught_exception_is_logged_and_masked(out: io.StringIO) -> None:
     """What ends the process is a log line like every other."""
     configure(json=True, stream=out, secrets=["correct horse"])

@@ -1,6 +1,7 @@
 """`python -m workers.standalone` as a person runs it, with the real gateway and workers."""
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -38,14 +39,14 @@ class Standalone:
         )
 
     def start(self, **environ: str) -> dict[str, str]:
-        """Start it, wait until it says that it is ready, and return what it said: url, admin, password, api key."""
+        """Start it, wait until it is ready, and return what it said: url, admin, password, webhooks, api key."""
         self.process = self.command(**environ)
         assert self.process.stdout is not None
         self.output = []
         said: dict[str, str] = {}
         for line in self.process.stdout:
             self.output.append(line)
-            if match := re.match(r"(?:Slipway is ready|  (Admin|Password|API key)): +(.*)", line):
+            if match := re.match(r"(?:Slipway is ready|  (Admin|Password|Webhooks|API key)): +(.*)", line):
                 said[(match[1] or "url").lower()] = match[2]
             if "api key" in said:
                 return said
@@ -99,6 +100,7 @@ def test_first_and_second_start(standalone: Standalone) -> None:
     secrets = standalone.data / "secrets"
     assert (secrets / "api_key").read_text().strip() == first["api key"]
     assert (secrets / "admin_password").read_text().strip() == first["password"]
+    assert (secrets / "webhook_secret").read_text().strip() == first["webhooks"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in secrets.iterdir()} == {0o600}
     assert standalone.end(signal.SIGTERM) == 0
     assert standalone.nobody_left()
@@ -107,8 +109,26 @@ def test_first_and_second_start(standalone: Standalone) -> None:
     assert first["password"] not in "".join(standalone.output)
     assert second["password"] == f"in {secrets / 'admin_password'}"
     assert second["api key"] == f"in {secrets / 'api_key'}"
+    assert second["webhooks"] == f"in {secrets / 'webhook_secret'}"
     assert standalone.end(signal.SIGINT) == 0
     assert standalone.nobody_left()
+
+
+def test_ready_means_that_the_administrator_can_log_in(standalone: Standalone) -> None:
+    """The login that the first start shows works at that very moment."""
+    said = standalone.start()
+    body = json.dumps({"username": said["admin"], "password": said["password"]}).encode()
+    with urllib.request.urlopen(f"{standalone.url}/api/auth/login", data=body, timeout=30) as response:
+        assert json.load(response)["token_type"] == "bearer"
+
+
+def test_what_the_operator_has_set_stays(standalone: Standalone) -> None:
+    """No secret is made for a setting that somebody has set, nor a common one beside a forge's own."""
+    said = standalone.start(GITEA_WEBHOOK_SECRET="a secret of ours", API_KEYS="a key of ours")
+    assert said["webhooks"] == "as set by GITEA_WEBHOOK_SECRET"
+    assert said["api key"] == "as set by API_KEYS"
+    kept = {file.name for file in (standalone.data / "secrets").iterdir()}
+    assert kept == {"secret_key", "admin_password"}
 
 
 def test_killing_the_parent_leaves_no_orphan_and_the_next_start_works(standalone: Standalone) -> None:
@@ -145,13 +165,23 @@ def test_what_stands_in_the_way_is_one_clear_line(standalone: Standalone, tmp_pa
     assert standalone.status("/ready") == 200
 
 
-def test_a_setting_that_the_gateway_refuses_ends_the_start(standalone: Standalone) -> None:
-    """A key that strangers can guess stops everything, with the gateway's line and no restart."""
+def test_a_setting_that_a_program_refuses_ends_the_start(standalone: Standalone) -> None:
+    """A key that strangers can guess stops everything, with the line of whoever reads it first and no restart."""
     code, output = standalone.refused(SECRET_KEY="short")
     assert code == 1
     assert "SECRET_KEY" in output
-    assert output.splitlines()[-1] == "gateway ended with exit code 78; the lines above say why"
+    last = output.splitlines()[-1]
+    assert re.fullmatch(r"(gateway|builds) ended with exit code 78; the lines above say why", last)
     assert standalone.nobody_left()
+
+
+def test_a_database_that_does_not_answer_is_one_line(standalone: Standalone) -> None:
+    """Nobody has to read a traceback to learn that an address is wrong."""
+    code, output = standalone.refused(DATABASE_URL=f"postgresql://slipway@127.0.0.1:{free_port()}/slipway")
+    assert code == 1
+    first, last = output.splitlines()
+    assert first.startswith("DATABASE_URL: the database does not answer: ")
+    assert last == "the database cannot be brought to this version; the lines above say why"
 
 
 def test_the_operators_redis_and_database_are_used(standalone: Standalone, redis: str, tmp_path: Path) -> None:
