@@ -33,7 +33,7 @@ async def test_everything_up(gateway: httpx.AsyncClient) -> None:
     for path in ("/ready", "/health/ready"):
         ready = (await gateway.get(path)).json()
         assert (ready["database"], ready["redis"], ready["overall"]) == (True, True, True)
-        assert set(ready["checks"]) == {"database", "redis"}
+        assert set(ready["checks"]) == {"database", "redis", "local_provider"}
     for path in ("/health/live", "/livez"):
         assert (await gateway.get(path)).json() == {"status": "alive"}
     ping = (await gateway.get("/api/ping")).json()
