@@ -16,7 +16,7 @@ from libs.common.settings import CoreSettings, Loaded, Secret
 from services.builds.models import Build, BuildState, Delivery, Repository
 from services.builds.service import Builds
 from services.builds.settings import WebhookSettings
-from services.gateway.app import create_app
+from services.gateway.app import GROUPS, create_app
 from tests.builds.forges.payloads import SignedRequest
 from tests.gateway.serving import KEY, SECRET_KEY, served, settings, with_driver
 from tests.world import QUICK
@@ -75,7 +75,13 @@ async def open_site(
 ) -> AsyncIterator[Site]:
     """Run a gateway for the length of the block; `looking_at` is the database that tests look at, if it is another."""
     chosen = Loaded(
-        [*settings(database_url, redis_url), QUICK, webhooks or webhook_settings(), CoreSettings(env=env)]  # type: ignore[arg-type] # a literal
+        [
+            *(group() for group in GROUPS),
+            *settings(database_url, redis_url),
+            QUICK,
+            webhooks or webhook_settings(),
+            CoreSettings(env=env),  # type: ignore[arg-type] # a literal
+        ]
     )
     closing = asyncio.Event()
     database = Database(with_driver(looking_at or database_url))

@@ -27,6 +27,9 @@ AnyRequest = Request[Any, Any, State]
 # SQLSTATEs (PostgreSQL, appendix A) that only a client's value can cause and that no schema of ours caught before:
 # string too long, number out of range, text that is not valid, NUL, a value its driver cannot encode.
 _VALUE_STATES: Final = frozenset({"22000", "22001", "22003", "22021", "22P02", "22P05"})
+# SQLSTATE classes of a database that is away or cannot go on now: connection, no such database, refused log-in,
+# deadlock or serialisation, out of resources, operator intervention (shutting down, starting up), system error.
+_AWAY_CLASSES: Final = frozenset({"08", "3D", "28", "40", "53", "57", "58"})
 _VALUE_ERRORS: Final = ("DataError", "OverflowError", "UnicodeEncodeError")
 
 
@@ -100,8 +103,8 @@ def translate(error: Exception) -> RequestError:
         return invalid(
             [Detail(loc=[], msg="A value is out of range or holds text that cannot be stored", type="value_error")]
         )
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RedisError | ConnectionError | TimeoutError):
-        log.error("dependency_unreachable", exc_info=error)
+    if _is_away(error):
+        log.error("dependency_unreachable", reason=repr(error))
         return Unavailable("Something that Slipway needs does not answer; try again", headers={"Retry-After": "2"})
     return _mistake(error)
 
@@ -174,11 +177,24 @@ def _mistake(error: Exception) -> InternalError:
     return InternalError("Something went wrong on our side; the X-Request-ID of this answer finds it in our log")
 
 
+def _is_away(error: Exception) -> bool:
+    """Tell whether something that we need does not answer, which is nobody's mistake and may pass."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RedisError | ConnectionError | TimeoutError):
+        return True
+    return isinstance(error, DBAPIError) and (_sqlstate(error) or "")[:2] in _AWAY_CLASSES
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    """The code that PostgreSQL gave; what fails while connecting has it only on the driver's own exception."""
+    original = error.orig
+    return getattr(original, "sqlstate", None) or getattr(getattr(original, "__cause__", None), "sqlstate", None)
+
+
 def _is_wrong_value(error: DBAPIError | OverflowError) -> bool:
     if isinstance(error, OverflowError):
         return "SQLite" in str(error)  # "Python int too large to convert to SQLite INTEGER"
     original = error.orig
-    if getattr(original, "sqlstate", None) in _VALUE_STATES:
+    if _sqlstate(error) in _VALUE_STATES:
         return True
     return any(
         kind.__name__ in _VALUE_ERRORS
