@@ -35,9 +35,13 @@ from tests.builds.running import open_folder
 from tests.e2e.processes import QUICK, Process, Processes
 from tests.gateway.serving import ADMIN_KEY, SECRET_KEY
 
+BUILDS: Final = "workers.builds"
 SECRET: Final = "the forge's secret"
 DEADLINE_S: Final = 60.0  # several leases on a machine that does much else
 LOOK_S: Final = 0.02
+
+# Notes a measure: name, value, unit (fixture `measured`).
+Measured = Callable[[str, float, str], None]
 
 
 class Marks:
@@ -49,22 +53,18 @@ class Marks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        for name in ("lock", "runs", "violations"):
-            (folder / name).touch()
-            (folder / name).chmod(0o666)
+        folder.chmod(0o777)
 
-    def alone(self, lock: str = "lock") -> str:
-        """The script. The lock goes with the last process of the run, however that ends; perl is wherever git is."""
-        file = self.folder / lock
-        file.touch()
-        file.chmod(0o666)
+    def alone(self, *, then: str = "until [ -e {folder}/gate ]; do sleep 0.05; done") -> str:
+        """The script. Its lock goes with the last process of the run, however that ends; perl is wherever git is."""
         return f"""
-            exec 9>>{file}
+            umask 0
+            exec 9>>{self.folder}/$SLIPWAY_JOB_ID.lock
             perl -MFcntl=:flock -e 'open(my $f, ">&=9") or exit 1; exit !flock($f, LOCK_EX | LOCK_NB)' \\
                 || echo "$SLIPWAY_JOB_ID" >>{self.folder}/violations
             echo "$SLIPWAY_JOB_ID" >>{self.folder}/runs
             echo began
-            while [ ! -e {self.folder}/gate ]; do sleep 0.05; done
+            {then.format(folder=self.folder)}
             echo went on
         """
 
@@ -73,11 +73,15 @@ class Marks:
 
     def runs(self) -> list[str]:
         """The jobs whose step began, in order, once for each time."""
-        return (self.folder / "runs").read_text().split()
+        return self._words("runs")
 
     def violations(self) -> list[str]:
         """Jobs whose step began while another run of it was not over."""
-        return (self.folder / "violations").read_text().split()
+        return self._words("violations")
+
+    def _words(self, name: str) -> list[str]:
+        file = self.folder / name
+        return file.read_text().split() if file.exists() else []
 
 
 def pipeline(*steps: str | Mapping[str, Any], **more: Any) -> str:
@@ -89,14 +93,16 @@ def pipeline(*steps: str | Mapping[str, Any], **more: Any) -> str:
 class Installation:
     """What may outlive one test: processes, addresses and folders; `Site` is a test's hold on it."""
 
-    def __init__(self, folder: Path, database_url: str, redis_url: str, clone_url: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, redis_url: str, clone_url: str, lengths: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.database_url = database_url
         self.redis_url = redis_url
         self.clone_url = clone_url
         self.names = (f"r{n}" for n in itertools.count())
         environ = {
-            **QUICK,
+            **lengths,
             "ENV": "test",
             "SECRET_KEY": SECRET_KEY,
             "DATABASE_URL": database_url,
@@ -114,12 +120,15 @@ class Installation:
 
 
 @contextmanager
-def install(database_url: str, redis_url: str) -> Iterator[Installation]:
-    """Make folders and serve repositories; ends every process that was started, at the end."""
+def install(database_url: str, redis_url: str, lengths: Mapping[str, str] = QUICK) -> Iterator[Installation]:
+    """Make folders and serve repositories; ends every process that was started, at the end.
+
+    `lengths` are settings of time; {} for those that the product has by default.
+    """
     with open_folder() as folder:
         (folder / "repositories").mkdir()
         with serve_daemon(folder / "repositories") as clone_url:
-            made = Installation(folder, database_url, redis_url, clone_url)
+            made = Installation(folder, database_url, redis_url, clone_url, lengths)
             try:
                 yield made
             finally:
@@ -152,15 +161,18 @@ class Site:
         await self.start(process)
         return process
 
-    async def worker(self, **environ: str) -> Process:
-        process = self.installed.processes.worker(**environ)
+    async def worker(self, module: str = BUILDS, **environ: str) -> Process:
+        process = self.installed.processes.worker(module, **environ)
         await self.start(process)
         return process
 
     async def open(self, *, workers: int = 1, **environ: str) -> list[Process]:
         """Start one gateway and some workers at the same time; answers the workers."""
         processes = self.installed.processes
-        gateway, *others = processes.gateway(None, **environ), *(processes.worker(**environ) for _ in range(workers))
+        gateway, *others = (
+            processes.gateway(None, **environ),
+            *(processes.worker(BUILDS, **environ) for _ in range(workers)),
+        )
         await self.start(gateway, *others)
         return others
 
@@ -248,7 +260,8 @@ class Site:
         lines: list[dict[str, Any]] = []
         after: int | None = 0
         while after is not None:
-            answer = await self.client.get(f"/jobs/{job_id}/logs", params={"after": after})
+            headers = {"Accept": "application/json"}
+            answer = await self.client.get(f"/jobs/{job_id}/logs", params={"after": after}, headers=headers)
             assert answer.status_code == 200, answer.text
             lines += answer.json()["lines"]
             after = answer.json()["next_after"]

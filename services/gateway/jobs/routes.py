@@ -154,11 +154,11 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             str | None, HeaderParameter(name="Last-Event-ID", description=_LAST_EVENT_ID)
         ] = None,
     ) -> Response[LogPage]:
-        """By `Accept`: `application/json` (also for `*/*`) pages by line number, `text/plain` downloads the whole log,
-        `text/event-stream` shows what is stored and then what comes, up to `event: end`.
+        """By `Accept`: `text/event-stream` (also for `*/*`, as documented clients ask) shows what is stored and then
+        what comes, up to `event: end`; `application/json` pages by line number; `text/plain` downloads the whole log.
         """
         job = await views.visible(principal, job_id)
-        match request.accept.best_match(["application/json", "text/event-stream", "text/plain"]):
+        match request.accept.best_match(["text/event-stream", "application/json", "text/plain"]):
             case "text/event-stream":
                 last = sse.last_event_id(last_event_id_header, last_event_id)
                 return await views.follow(request, job, last)

@@ -95,6 +95,9 @@ async def test_invalid_status_says_which(site: Site) -> None:
     assert (await site.client.get("/jobs?status=done")).json()["error"]["message"] == "Invalid status: done"
 
 
+JSON = {"Accept": "application/json"}
+
+
 @pytest.mark.parametrize("job_id", ["x", "00000000-0000-7000-8000-000000000000", "0", "..%2f", "%F0%9F%9A%80"])
 async def test_unknown_jobs(site: Site, job_id: str) -> None:
     """Whatever names no job is a 404, on every route."""
@@ -120,7 +123,7 @@ async def test_scopes(world: World, site: Site) -> None:
     paths = [("GET", ""), ("GET", "/logs"), ("POST", "/cancel"), ("POST", "/retry")]
     for key, statuses in (("reader", [200, 200, 403, 403]), ("builder", [403] * 4)):
         answers = [
-            await site.client.request(method, f"/jobs/{job.view.id}{path}", headers={"X-API-Key": key})
+            await site.client.request(method, f"/jobs/{job.view.id}{path}", headers={"X-API-Key": key, **JSON})
             for method, path in paths
         ]
         assert [answer.status_code for answer in answers] == statuses
@@ -149,24 +152,25 @@ async def test_a_running_job_has_a_duration(world: World, site: Site) -> None:
 
 
 async def test_log_as_json_pages(world: World, site: Site) -> None:
-    """The log comes in pages by line number, also while it is written; without Accept it is JSON."""
+    """Who asks for JSON gets pages by line number, also while the log is written; who asks for anything, a stream."""
     claimed, log = await world.started()
     path = f"/jobs/{claimed.lease.job_id}/logs"
-    assert (await site.client.get(path)).json()["lines"] == []
+    assert (await site.client.get(path, headers=JSON)).json()["lines"] == []
     await log.write("\n".join(f"line {n}" for n in range(1, 251)))
     await log.flush()
     seen: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
-        page = (await site.client.get(path, params={"after": after, "limit": 100})).json()
+        page = (await site.client.get(path, params={"after": after, "limit": 100}, headers=JSON)).json()
         seen += page["lines"]
         after = page["next_after"]
     assert [(line["id"], line["message"]) for line in seen] == [(n, f"line {n}") for n in range(1, 251)]
     assert set(seen[0]) == {"id", "timestamp", "level", "message"}
     await world.end(claimed, log)
-    assert (await site.client.get(path, params={"after": 249})).json()["lines"] == seen[249:]
-    assert (await site.client.get(path, params={"after": 10**18})).json()["lines"] == []
-    assert (await site.client.get(path, params={"after": -1})).status_code == 422
+    assert (await site.client.get(path, params={"after": 249}, headers=JSON)).json()["lines"] == seen[249:]
+    assert (await site.client.get(path, params={"after": 10**18}, headers=JSON)).json()["lines"] == []
+    assert (await site.client.get(path, params={"after": -1}, headers=JSON)).status_code == 422
+    assert (await site.client.get(path)).headers["content-type"].startswith("text/event-stream")
 
 
 async def test_log_as_text(world: World, site: Site) -> None:
