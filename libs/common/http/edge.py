@@ -5,6 +5,8 @@ because the framework's own middleware runs only where a route was found, and it
 stream.
 """
 
+import asyncio
+import contextlib
 import re
 import time
 import uuid
@@ -31,6 +33,10 @@ _SECURITY: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+# A client that is still sending its body when the answer is made gets this much of it read and thrown away. Closing at
+# once would reset the connection, and the client would see that instead of its 413 or 401. More than this is abuse.
+_DRAIN_BYTES: Final = 32 * 1024 * 1024
+_DRAIN_S: Final = 2.0
 # Probes come every few seconds from several sides: their successes are noise.
 _PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/livez", "/ready", "/metrics", "/api/ping"})
 
@@ -95,7 +101,22 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start(message)
+        elif message["type"] == "http.response.body" and not message.get("more_body") and not self._body_read:
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read the rest of the body, within bounds, after the whole answer was sent."""
+        left = _DRAIN_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while left > 0 and not self._body_read:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    left -= len(message.get("body", b""))
 
     def _start(self, message: HTTPResponseStartEvent) -> None:
         self._status = message["status"]
