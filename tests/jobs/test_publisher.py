@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from libs.common import keys
 from libs.common.database import utcnow
 from libs.common.jobs.models import Domain, Job
-from libs.common.jobs.publisher import Publisher
+from libs.common.jobs.publisher import Publisher, epoch
 from libs.common.jobs.repairer import Repairer
 from libs.common.settings import RuntimeSettings
-from tests.world import Heavy, Ping, World, make_world
+from tests.world import Heavy, Ping, World, eventually, make_world
 
 # No waiting: what was inserted is ripe at once.
 SETTINGS = RuntimeSettings(
@@ -68,6 +68,22 @@ async def test_another_epoch_means_publishing_again(world: World, publisher: Pub
     await world.redis.flushall()
     assert await publisher.tick() == 2
     assert await waiting(world) == [str(job.view.id) for job in jobs]
+
+
+async def test_a_loss_before_the_accepts_note_means_publishing_again(world: World, publisher: Publisher) -> None:
+    """An accept is noted a little later, under the data set that took its job and not under the one after a loss."""
+    await epoch(world.redis)
+    [job] = await world.add(Ping())
+    await world.redis.flushall()
+    await epoch(world.redis)
+
+    async def noted() -> bool:
+        async with world.database.reading() as tx:
+            return (await tx.execute(select(Job.published_at))).scalar() is not None
+
+    await eventually(noted, "the accept is not noted")
+    assert await publisher.tick() == 1
+    assert await waiting(world) == [str(job.view.id)]
 
 
 async def test_what_stays_unclaimed_is_published_again(world: World, publisher: Publisher) -> None:

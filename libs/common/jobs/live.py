@@ -20,10 +20,11 @@ from redis.exceptions import NoScriptError
 from libs.common import keys
 from libs.common.jobs.view import LiveJob, to_hash
 
-# KEYS: hash, log stream, event stream [, jobs stream]
+# KEYS: hash, log stream, event stream [, jobs stream, epoch]
 # ARGV: type, fence (version or lease_no), ttl_s, owner, subject, job id, data, first line, line count, trim id,
 #       events max length, number of hash pairs, pairs..., window, fields of the jobs stream entry...
-# Answers {entry id, or "" when it was dropped as stale; 1 when the job was put into its stream}.
+# Answers {entry id, or "" when it was dropped as stale; 1 when the job was put into its stream; with a jobs stream the
+# name of the data set, or "" when it has none yet}.
 _SCRIPT = """
 local kind, fence, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local known = redis.call('HGET', KEYS[1], kind == 'log' and 'lease_no' or 'version')
@@ -32,6 +33,7 @@ local stale = known and ((kind == 'log' and tonumber(known) > fence) or (kind ~=
 local pairs_end = 12 + 2 * tonumber(ARGV[12])
 
 local enqueued = 0
+local epoch = KEYS[5] and (redis.call('GET', KEYS[5]) or '')
 if KEYS[4] and redis.call('XLEN', KEYS[4]) < tonumber(ARGV[pairs_end + 1]) then
   local entry = {}
   for i = pairs_end + 2, #ARGV do entry[#entry + 1] = ARGV[i] end
@@ -40,7 +42,7 @@ if KEYS[4] and redis.call('XLEN', KEYS[4]) < tonumber(ARGV[pairs_end + 1]) then
 end
 if stale then
   redis.call('EXPIRE', KEYS[1], ttl)
-  return {'', enqueued}
+  return {'', enqueued, epoch}
 end
 
 local now = redis.call('TIME')
@@ -67,7 +69,7 @@ redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[11], id,
   't', kind, 'o', ARGV[4], 's', ARGV[5], 'j', ARGV[6], 'n', ARGV[8], 'c', ARGV[9], 'd', ARGV[7])
 redis.call('EXPIRE', KEYS[2], ttl)
 redis.call('EXPIRE', KEYS[1], ttl)
-return {id, enqueued}
+return {id, enqueued, epoch}
 """
 
 
@@ -86,15 +88,17 @@ class Live:
         if jobs:
             await self._run([_status_call(job) for job in jobs])
 
-    async def enqueue(self, jobs: Sequence[LiveJob], *, window: int) -> list[LiveJob]:
+    async def enqueue(self, jobs: Sequence[LiveJob], *, window: int) -> tuple[list[LiveJob], str]:
         """Show each job and hand it to its stream in the same step, while the stream holds fewer than `window`.
 
-        Answers the jobs that were handed out; the others wait for the publisher. Raises RedisError.
+        Answers the jobs that were handed out (the others wait for the publisher) and the name of the data set that
+        took the first of them, "" when it had none yet. Raises RedisError.
         """
         if not jobs:
-            return []
+            return [], ""
         answers = await self._run([_status_call(job, window=window) for job in jobs])
-        return [job for job, (_, enqueued) in zip(jobs, answers, strict=True) if enqueued]
+        done = [job for job, (_, enqueued, _) in zip(jobs, answers, strict=True) if enqueued]
+        return done, answers[0][2].decode()
 
     async def log(
         self,
@@ -115,7 +119,7 @@ class Live:
         there on. Raises RedisError.
         """
         head = ("log", lease_no, ttl_s, _owner(owner), subject, str(job_id), lines, first_n, count, trim_before or "")
-        [(entry_id, _)] = await self._run([(_keys(job_id), [*head, keys.EVENTS_MAX_LEN, 0])])
+        [(entry_id, *_)] = await self._run([(_keys(job_id), [*head, keys.EVENTS_MAX_LEN, 0])])
         return entry_id.decode() or None
 
     async def _run(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
@@ -148,7 +152,7 @@ def _status_call(job: LiveJob, *, window: int | None = None) -> tuple[list[str],
     arguments: list[Any] = [*head, keys.EVENTS_MAX_LEN, len(pairs) // 2, *pairs]
     key_names = _keys(view.id)
     if window is not None:
-        key_names.append(keys.jobs_stream(view.domain, job.job_class))
+        key_names += [keys.jobs_stream(view.domain, job.job_class), keys.EPOCH]
         arguments += [
             window,
             "id",

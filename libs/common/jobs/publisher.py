@@ -89,7 +89,7 @@ class Publisher:
             room = min(self._settings.publish_window - waiting, self._settings.publish_batch - handed_out)
             if room > 0:
                 jobs = await self._due(job_class, current, room)
-                done = await self._live.enqueue(jobs, window=self._settings.publish_window)
+                done, _ = await self._live.enqueue(jobs, window=self._settings.publish_window)
                 await mark(self._database, done, current)
                 handed_out += len(done)
         return handed_out
@@ -118,15 +118,18 @@ class Marker:
     # Long enough that an idle worker has claimed the job, far below the publisher's grace of 3 s.
     DELAY_S = 0.2
 
-    def __init__(self, database: Database, live: Live) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._live = live
-        self._noted: list[LiveJob] = []
+        self._noted: dict[str, list[LiveJob]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, jobs: Sequence[LiveJob]) -> None:
-        """Remember that these jobs were put into their streams."""
-        self._noted += jobs
+    def note(self, jobs: Sequence[LiveJob], epoch: str) -> None:
+        """Remember that these jobs were put into the streams of the Redis data set `epoch`.
+
+        It is the one that took them and not the one of the time of writing: in between all may have been lost.
+        """
+        if jobs:
+            self._noted.setdefault(epoch, []).extend(jobs)
         if self._noted and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._flush_later())
 
@@ -137,10 +140,11 @@ class Marker:
 
     async def _flush_later(self) -> None:
         await asyncio.sleep(self.DELAY_S)
-        jobs, self._noted = self._noted, []
+        noted, self._noted = self._noted, {}
         try:
-            await mark(self._database, jobs, await epoch(self._live.redis))
-        except (RedisError, OSError, SQLAlchemyError, TimeoutError) as error:
+            for name, jobs in noted.items():
+                await mark(self._database, jobs, name)
+        except (OSError, SQLAlchemyError, TimeoutError) as error:
             log.warning("published jobs not marked", reason=repr(error))
 
 

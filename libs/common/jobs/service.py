@@ -35,7 +35,7 @@ class Jobs:
     def __init__(self, database: Database, live: Live, rules: Sequence[JobRules], settings: RuntimeSettings) -> None:
         self.database = database
         self.live = live
-        self.marker = Marker(database, live)
+        self.marker = Marker(database)
         self._rules: Mapping[str, JobRules] = {rule.message.kind: rule for rule in rules}
         self._settings = settings
 
@@ -64,11 +64,11 @@ class Jobs:
         """
         try:
             async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
-                handed_out = await self.live.enqueue(jobs, window=self._settings.publish_window)
+                handed_out, epoch = await self.live.enqueue(jobs, window=self._settings.publish_window)
         except (RedisError, OSError, TimeoutError):
             log.warning("jobs not announced, the publisher will", jobs=[str(job.view.id) for job in jobs])
         else:
-            self.marker.note(handed_out)
+            self.marker.note(handed_out, epoch)
 
     async def cancel(self, job_id: uuid.UUID) -> LiveJob:
         """Cancel a job: one that never started ends at once, any other is told and ends when its work is undone.
