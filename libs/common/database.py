@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -89,12 +90,19 @@ def utcnow() -> datetime:
 def now_sql(dialect: Dialect | str, offset_s: float = 0.0) -> ColumnElement[datetime]:
     """The clock of the database (a dialect or its name) plus `offset_s` seconds, comparable with a UTCDateTime column.
 
-    SQLite below 3.42 has no `unixepoch('subsec')`; strftime's %f gives milliseconds on every version, and the
-    padding makes it sort with stored microseconds.
+    It is the start of the statement: later than the transaction's, which may have waited for a lock, and the same for
+    all rows, so that an index can be used.
     """
-    if (dialect if isinstance(dialect, str) else dialect.name) == "sqlite":
+    return _now_sql(dialect if isinstance(dialect, str) else dialect.name, offset_s)
+
+
+@lru_cache(maxsize=256)  # offsets come from settings and from programs' waits
+def _now_sql(dialect_name: str, offset_s: float) -> ColumnElement[datetime]:
+    if dialect_name == "sqlite":
+        # SQLite below 3.42 has no `unixepoch('subsec')`; strftime's %f gives milliseconds on every version, and the
+        # padding makes it sort with stored microseconds.
         return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", f"{offset_s:+.3f} seconds", type_=UTCDateTime)
-    moment = func.clock_timestamp(type_=UTCDateTime)
+    moment = func.statement_timestamp(type_=UTCDateTime)
     if offset_s == 0:
         return moment
     return moment + func.make_interval(0, 0, 0, 0, 0, 0, offset_s, type_=None)

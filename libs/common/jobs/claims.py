@@ -7,10 +7,10 @@ several rows lock them in the order of their ids, so that batches of two workers
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Row, and_, case, exists, func, or_, select, text, tuple_, update
+from sqlalchemy import Row, and_, bindparam, case, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
@@ -89,24 +89,30 @@ async def claim(
     has to run. What must wait is no longer marked as published: the publisher hands it out when it may run.
     """
     await _lock_lanes(tx, job_ids)
-    picked = select(Job.id).where(Job.id.in_(job_ids), claimable(tx)).order_by(Job.id).with_for_update()
-    statement = store.changed(
-        tx,
+    statement = _claim_statement(tx.dialect.name, owner, lease_s)
+    claimed = [_claimed(row, owner) for row in await tx.execute(statement, {"ids": list(job_ids)})]
+    missed = set(job_ids) - {one.lease.job_id for one in claimed}
+    return claimed, await _turn_away(tx, missed) if missed else []
+
+
+@lru_cache(maxsize=16)  # made once for each worker: for SQLAlchemy making it costs more than running it
+def _claim_statement(dialect_name: str, owner: str, lease_s: float) -> Any:
+    among = Job.id.in_(bindparam("ids", expanding=True))
+    picked = select(Job.id).where(among, _claimable(dialect_name)).order_by(Job.id).with_for_update()
+    return store.changed(
+        dialect_name,
         Job.id.in_(picked.scalar_subquery()),
         status=JobStatus.RUNNING.value,
         lease_owner=owner,
-        lease_until=now_sql(tx.dialect, lease_s),
+        lease_until=now_sql(dialect_name, lease_s),
         lease_no=Job.lease_no + 1,
         crashes=Job.crashes + case((Job.lease_owner.is_not(None), 1), else_=0),
         worker=owner,
-        started_at=func.coalesce(Job.started_at, now_sql(tx.dialect)),
+        started_at=func.coalesce(Job.started_at, now_sql(dialect_name)),
         wake_requested_at=None,
         published_at=None,
         waiting_for=None,
     )
-    claimed = [_claimed(row, owner) for row in await tx.execute(statement)]
-    missed = set(job_ids) - {one.lease.job_id for one in claimed}
-    return claimed, await _turn_away(tx, missed) if missed else []
 
 
 async def _turn_away(tx: AsyncConnection, job_ids: set[uuid.UUID]) -> list[LiveJob]:
@@ -121,7 +127,7 @@ async def _turn_away(tx: AsyncConnection, job_ids: set[uuid.UUID]) -> list[LiveJ
         (and_(Job.lane.is_not(None), Job.run_at <= now_sql(tx.dialect)), "an earlier job of " + Job.lane),
         else_=Job.waiting_for,
     )
-    statement = store.changed(tx, Job.id.in_(rows.scalar_subquery()), published_at=None, waiting_for=reason)
+    statement = store.changed(tx.dialect, Job.id.in_(rows.scalar_subquery()), published_at=None, waiting_for=reason)
     return [live_job(row) for row in await tx.execute(statement)]
 
 
@@ -226,7 +232,7 @@ async def again(
 
 async def end(tx: AsyncConnection, lease: Lease, outcome: Outcome) -> LiveJob:
     """Write the terminal status; raises LeaseLost when the claim is no longer current."""
-    return await _guarded(tx, lease, **store.end_values(tx, outcome))
+    return await _guarded(tx, lease, **store.end_values(tx.dialect, outcome))
 
 
 async def end_many(tx: AsyncConnection, leases: Sequence[Lease], outcome: Outcome) -> list[LiveJob]:
@@ -234,7 +240,7 @@ async def end_many(tx: AsyncConnection, leases: Sequence[Lease], outcome: Outcom
     current = tuple_(Job.id, Job.lease_no).in_([(lease.job_id, lease.number) for lease in leases])
     mine = and_(current, Job.lease_owner == leases[0].owner, Job.status == JobStatus.RUNNING.value)
     locked = select(Job.id).where(mine).order_by(Job.id).with_for_update().scalar_subquery()
-    statement = store.changed(tx, Job.id.in_(locked), **store.end_values(tx, outcome))
+    statement = store.changed(tx.dialect, Job.id.in_(locked), **store.end_values(tx.dialect, outcome))
     return [live_job(row) for row in await tx.execute(statement)]
 
 
@@ -251,7 +257,7 @@ async def read_end(tx: AsyncConnection, lease: Lease) -> LiveJob | None:
 
 
 async def _guarded(tx: AsyncConnection, lease: Lease, **values: Any) -> LiveJob:
-    row = (await tx.execute(store.changed(tx, held(lease), **values))).one_or_none()
+    row = (await tx.execute(store.changed(tx.dialect, held(lease), **values))).one_or_none()
     if row is None:
         raise LeaseLost(f"job {lease.job_id}: claim {lease.number} is over")
     return live_job(row)

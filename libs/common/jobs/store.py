@@ -4,11 +4,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, tuple_, update
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from libs.common.database import now_sql, uuid7
 from libs.common.jobs.kinds import Message, Outcome
@@ -67,16 +70,20 @@ class JobFilter:
 
 async def insert_jobs(tx: AsyncConnection, jobs: Sequence[NewJob]) -> list[LiveJob]:
     """Insert jobs as pending, in this order; after the commit give the answer to `Jobs.announce`."""
-    now = now_sql(tx.dialect)
     rows = [_columns(job) for job in jobs]
     created_at: dict[uuid.UUID, datetime] = {}
     for delay_s in {job.delay_s for job in jobs}:
         alike = [row for row, job in zip(rows, jobs, strict=True) if job.delay_s == delay_s]
-        # Values that are the same for all rows stand in the statement, so that its compiled form is found again.
-        statement = insert(Job).values(run_at=now_sql(tx.dialect, delay_s), created_at=now, updated_at=now)
-        for made in await tx.execute(statement.returning(Job.id, Job.created_at), alike):
+        for made in await tx.execute(_insertion(tx.dialect.name, delay_s), alike):
             created_at[made.id] = made.created_at
     return [_pending(row, created_at[row["id"]]) for row in rows]
+
+
+@lru_cache(maxsize=64)  # a few delays, made by programs; for SQLAlchemy making a statement costs more than running it
+def _insertion(dialect_name: str, delay_s: float) -> ReturningInsert[uuid.UUID, datetime]:
+    now = now_sql(dialect_name)
+    statement = insert(Job).values(run_at=now_sql(dialect_name, delay_s), created_at=now, updated_at=now)
+    return statement.returning(Job.id, Job.created_at)
 
 
 def _columns(job: NewJob) -> dict[str, Any]:
@@ -221,10 +228,10 @@ async def wake(tx: AsyncConnection, job_id: uuid.UUID) -> LiveJob | None:
 
 async def end_unstarted(tx: AsyncConnection, job_id: uuid.UUID, outcome: Outcome) -> LiveJob:
     """End a job that no worker holds (a pending one that is cancelled); the caller holds its row lock."""
-    return await _change(tx, Job.id == job_id, **end_values(tx, outcome))
+    return await _change(tx, Job.id == job_id, **end_values(tx.dialect, outcome))
 
 
-def end_values(tx: AsyncConnection, outcome: Outcome) -> dict[str, Any]:
+def end_values(dialect: Dialect | str, outcome: Outcome) -> dict[str, Any]:
     """The columns that every end sets."""
     values: dict[str, Any] = {
         "status": outcome.status,
@@ -235,7 +242,7 @@ def end_values(tx: AsyncConnection, outcome: Outcome) -> dict[str, Any]:
         "lease_owner": None,
         "lease_until": None,
         "published_at": None,
-        "finished_at": now_sql(tx.dialect),
+        "finished_at": now_sql(dialect),
     }
     if outcome.status == "success":
         values["progress"] = 100
@@ -243,16 +250,16 @@ def end_values(tx: AsyncConnection, outcome: Outcome) -> dict[str, Any]:
 
 
 async def _change(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) -> LiveJob:
-    rows = await tx.execute(changed(tx, condition, **values))
+    rows = await tx.execute(changed(tx.dialect, condition, **values))
     return live_job(rows.one())
 
 
-def changed(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) -> Any:
+def changed(dialect: Dialect | str, condition: ColumnElement[bool], **values: Any) -> Any:
     """Build an UPDATE of visible columns: it counts the version, moves the repairer's cursor and returns the rows."""
     return (
         update(Job)
         .where(condition)
-        .values(version=Job.version + 1, updated_at=now_sql(tx.dialect), **values)
+        .values(version=Job.version + 1, updated_at=now_sql(dialect), **values)
         .returning(Job.__table__)
     )
 

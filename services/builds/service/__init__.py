@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Text, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -194,18 +194,26 @@ class Builds:
         return {} if sealed is None else msgspec.json.decode(self._sealer.open(sealed, purpose), type=dict[str, str])
 
 
+# Made once, as in deliveries.py.
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 1)))
+_BY_NAME = select(Repository.__table__).where(
+    Repository.forge == bindparam("forge"), Repository.full_name == bindparam("full_name")
+)
+_OWN_BY_NAME = _BY_NAME.where(Repository.owner == bindparam("owner"))
+_SHARED_BY_NAME = _BY_NAME.where(Repository.owner.is_(None))
+
+
 def _new_uid() -> str:
     return secrets.token_urlsafe(16)  # 22 characters
 
 
 async def _registered(tx: AsyncConnection, forge: str, full_name: str, owner: int | None) -> Any | None:
     """The row of an owner's repository by its name, None when there is none."""
-    mine = Repository.owner.is_(None) if owner is None else Repository.owner == owner
-    named = (Repository.forge == forge) & (Repository.full_name == full_name)
-    return (await tx.execute(select(Repository.__table__).where(mine, named))).one_or_none()
+    asked = {"forge": forge, "full_name": full_name, "owner": owner}
+    return (await tx.execute(_OWN_BY_NAME if owner is not None else _SHARED_BY_NAME, asked)).one_or_none()
 
 
 async def _one_at_a_time(tx: AsyncConnection, what: str) -> None:
     """Let a second transaction about the same thing wait until the first one has ended."""
     if tx.dialect.name == "postgresql":  # SQLite has one writer anyway
-        await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 1))))
+        await tx.execute(_LOCK, {"what": what})

@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.database import now_sql, utcnow
@@ -60,6 +61,19 @@ class Ignored:
     message: str
 
 
+# Statements of the accept path are made once: for SQLAlchemy building and recognising one costs more than running it.
+_INSERT = insert(Delivery)
+
+
+@cache
+def _earlier(dialect_name: str) -> Select[int | None, uuid.UUID | None]:
+    recent = now_sql(dialect_name, -_REPEAT_WINDOW.total_seconds())
+    same_content = (Delivery.fingerprint == bindparam("fingerprint")) & (Delivery.received_at >= recent)
+    same = same_content | (Delivery.seen_as == bindparam("seen_as"))
+    query = select(Delivery.build_id, Delivery.job_id).where(Delivery.verdict == "accepted", same)
+    return query.order_by(Delivery.id).limit(1)
+
+
 async def keep(
     tx: AsyncConnection,
     incoming: Incoming,
@@ -86,7 +100,7 @@ async def keep(
         "request_id": incoming.request_id,
         "received_at": utcnow(),
     }
-    await tx.execute(insert(Delivery).values(values | more))
+    await tx.execute(_INSERT, values | more)
 
 
 async def forget_old_refusals(tx: AsyncConnection) -> None:
@@ -98,12 +112,8 @@ async def forget_old_refusals(tx: AsyncConnection) -> None:
 
 async def seen(tx: AsyncConnection, incoming: Incoming, fingerprint: str) -> Accepted | None:
     """The build of the same delivery, by its id or, within ten minutes, by what it says."""
-    known_as = seen_as(incoming)
-    recent = now_sql(tx.dialect, -_REPEAT_WINDOW.total_seconds())
-    same_content = (Delivery.fingerprint == fingerprint) & (Delivery.received_at >= recent)
-    same = same_content if known_as is None else same_content | (Delivery.seen_as == known_as)
-    query = select(Delivery.build_id, Delivery.job_id).where(Delivery.verdict == "accepted", same)
-    row = (await tx.execute(query.order_by(Delivery.id).limit(1))).one_or_none()
+    asked = {"fingerprint": fingerprint, "seen_as": seen_as(incoming)}  # no id: NULL equals nothing
+    row = (await tx.execute(_earlier(tx.dialect.name), asked)).one_or_none()
     if row is None:
         return None
     return Accepted(build_id=row.build_id, job_id=row.job_id, duplicate=True)

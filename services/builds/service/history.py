@@ -16,6 +16,10 @@ from services.builds.jobs import RunBuild
 from services.builds.models import Build, BuildState
 from services.builds.states import ENDED, OF_JOB, BuildStatus
 
+# Made once, as in deliveries.py.
+_INSERT_BUILD = insert(Build).returning(Build.id)
+_INSERT_STATE = insert(BuildState)
+
 
 async def record_progress(
     tx: AsyncConnection, build_id: int, job_id: uuid.UUID, worker: str, *, stage: str | None, percent: int | None
@@ -94,7 +98,7 @@ async def insert_build(tx: AsyncConnection, repository: Any, event: ForgeEvent, 
         "created_at": now,
         "updated_at": now,
     }
-    build_id = (await tx.execute(insert(Build).values(values).returning(Build.id))).scalar_one()
+    build_id: int = (await tx.execute(_INSERT_BUILD, values)).scalar_one()
     actor = event.sender or event.forge
     await add_state(tx, build_id, job_id, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
     return build_id
@@ -114,4 +118,4 @@ async def add_state(
     """Append to a build's history; `actor` is who says so: a worker, a user, a forge."""
     values: dict[str, Any] = {"build_id": build_id, "job_id": job_id, "status": status.value, "state_code": state_code}
     values |= {"actor": actor, "stage": stage, "message": message, "created_at": utcnow()}
-    await tx.execute(insert(BuildState).values(values))
+    await tx.execute(_INSERT_STATE, values)
