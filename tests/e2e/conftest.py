@@ -1,11 +1,12 @@
 """Installations: one that the tests of a module share, or one for a test that breaks it."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis as redis_client
 
-from tests.e2e.site import Installation, Site, install, visit
+from tests.e2e.site import BUILDS, Installation, Measured, Site, install, visit
 from tests.servers import Databases, RedisServer
 
 
@@ -20,7 +21,7 @@ def _shared(
     url = databases.create(tmp_path_factory.mktemp("database"))
     with install(url, _redis_of_this_process.url) as installed:
         installed.processes.gateway()
-        installed.processes.worker()
+        installed.processes.worker(BUILDS)
         yield installed
     databases.drop(url)
 
@@ -52,3 +53,23 @@ async def site(installed: Installation, request: pytest.FixtureRequest) -> Async
 def _show_logs(request: pytest.FixtureRequest, installed: Installation) -> None:
     """Put the processes' last words beside the report of a test that failed."""
     request.node.add_report_section("teardown", "stdout", installed.processes.tails())
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Notes a measure (name, value, unit) for the summary; nothing is ever asserted about it.
+
+    (pytest's own record_property warns when a JUnit file is written in its default form.)
+    """
+
+    def note(name: str, value: float, unit: str) -> None:
+        request.node.user_properties.append((name, f"{value:.2f} {unit} (load {os.getloadavg()[0]:.1f})"))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"measured: {name}: {value}  [{report.nodeid.rpartition('::')[2]}]")

@@ -108,7 +108,7 @@ class Processes:
         environ = {"API_PORT": str(port), **environ}
         return self._start("gateway", "services.gateway", environ, lambda _: _answers(f"{url}/ready"), url)
 
-    def worker(self, module: str = "workers.builds", **environ: str) -> Process:
+    def worker(self, module: str, **environ: str) -> Process:
         """Start a worker; it is ready when it has said that it takes work."""
         name = module.rpartition(".")[2]
         return self._start(name, module, environ, lambda log: b"worker started" in log.read_bytes())

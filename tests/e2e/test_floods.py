@@ -1,16 +1,14 @@
 """Steps that print or fork more than anybody can want: the build ends, its limits hold, the worker lives on."""
 
-import asyncio
-from collections.abc import Callable
+import time
 from uuid import UUID
 
 import pytest
 
 from libs.common import processes
 from tests.e2e.processes import Process
-from tests.e2e.site import Site, pipeline
+from tests.e2e.site import Measured, Site, pipeline
 
-Record = Callable[[str, object], None]
 MB = 1024 * 1024
 
 
@@ -78,13 +76,13 @@ async def test_a_fork_bomb_ends_with_its_step(shared: Site) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line_length", [1000, 40])
-async def test_200_mb_of_output_are_cut_at_64(shared: Site, line_length: int, record_property: Record) -> None:
+async def test_200_mb_of_output_are_cut_at_64(shared: Site, line_length: int, measured: Measured) -> None:
     """The log keeps 64 MB at most and says that it was cut, the exit code arrives, the worker's memory stays small."""
     line = "x" * (line_length - 1)
-    started = asyncio.get_running_loop().time()
+    started = time.monotonic()
     job_id = await shared.build(pipeline({"run": f"yes {line} | head -c 200000000; exit 3", "timeout": "5m"}))
     job = await shared.ended(job_id, within_s=300)
-    record_property(f"200 MB of {line_length}-byte lines, s", round(asyncio.get_running_loop().time() - started, 1))
+    measured(f"200 MB of {line_length}-byte lines", time.monotonic() - started, "s")
     assert (job["status"], job["exit_code"]) == ("failed", 3)
     size, tail = await size_of_log(shared, job_id)
     assert 64 * MB / 4 < size <= 64 * MB  # what a line costs beside its text counts, too
@@ -93,6 +91,6 @@ async def test_200_mb_of_output_are_cut_at_64(shared: Site, line_length: int, re
     assert tail.endswith("Failed: step step 0 failed with exit code 3 (STEP_FAILED)\n")
     assert (await shared.row(job_id)).lease_no == 1
     peak_bytes = worker_of(shared).peak_memory_bytes()
-    record_property("worker's peak memory, MB", round(peak_bytes / MB))
+    measured("worker's peak memory", peak_bytes / MB, "MB")
     assert peak_bytes < 200 * MB
     await lives_on(shared)

@@ -7,7 +7,6 @@ Each kind of loss is tried once here, on one of the databases; test_matrix.py mi
 import asyncio
 import signal
 import time
-from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped]
@@ -18,10 +17,8 @@ from sqlalchemy import func, select
 from libs.common import processes
 from libs.common.jobs.models import Job
 from tests.e2e.processes import Process
-from tests.e2e.site import Marks, Site, pipeline
+from tests.e2e.site import Marks, Measured, Site, pipeline
 from tests.servers import RedisServer
-
-Record = Callable[[str, object], None]
 
 
 async def held(site: Site, marks: Marks, **more: str) -> UUID:
@@ -90,7 +87,7 @@ async def test_a_gateway_killed_between_commit_and_publish(site: Site, redis_ser
 
 
 @pytest.mark.databases("postgresql")
-async def test_a_worker_killed_while_a_build_runs(site: Site, record_property: Record) -> None:
+async def test_a_worker_killed_while_a_build_runs(site: Site, measured: Measured) -> None:
     """Another worker runs the build again to its end, after the first one's processes are gone."""
     workers = await site.open(workers=2)
     marks = site.marks()
@@ -99,7 +96,7 @@ async def test_a_worker_killed_while_a_build_runs(site: Site, record_property: R
     killed_at = time.monotonic()
     running.kill()
     await runs_again(site, marks)
-    record_property("kill -9 -> running again, s (lease 4 s)", round(time.monotonic() - killed_at, 2))
+    measured("kill -9 -> running again, lease of 4 s", time.monotonic() - killed_at, "s")
     marks.open_gate()
     await succeeded(site, job_id)
     assert marks.runs() == [str(job_id)] * 2
@@ -154,7 +151,7 @@ async def test_a_stopped_worker_gives_its_build_back(site: Site) -> None:
 async def lined_up(site: Site, marks: Marks, waiting: int) -> list[UUID]:
     """One build that runs and some that wait behind it for the worker's only slot."""
     jobs = [await held(site, marks)]
-    return jobs + [await site.build(pipeline(marks.alone(f"lock-{n}"))) for n in range(waiting)]
+    return jobs + [await site.build(pipeline(marks.alone())) for n in range(waiting)]
 
 
 async def all_live(site: Site, jobs: list[UUID]) -> bool:
@@ -162,16 +159,16 @@ async def all_live(site: Site, jobs: list[UUID]) -> bool:
 
 
 @pytest.mark.databases("postgresql")
-async def test_redis_emptied_with_jobs_waiting_and_running(site: Site, record_property: Record) -> None:
+async def test_redis_emptied_with_jobs_waiting_and_running(site: Site, measured: Measured) -> None:
     """FLUSHALL: what runs goes on, what waits is published again, and all are shown again."""
     await site.open(SLIPWAY_SLOTS_HEAVY="1")
     marks = site.marks()
     jobs = await lined_up(site, marks, waiting=3)
     await site.redis.flushall()
     flushed_at = time.monotonic()
-    jobs.append(await site.build(pipeline(marks.alone("lock-new"))))
+    jobs.append(await site.build(pipeline(marks.alone())))
     await site.until(lambda: all_live(site, jobs), "all jobs to be shown again")
-    record_property("FLUSHALL -> 5 jobs live again, s", round(time.monotonic() - flushed_at, 2))
+    measured("FLUSHALL -> 5 jobs live again", time.monotonic() - flushed_at, "s")
     marks.open_gate()
     await succeeded(site, *jobs)
     assert sorted(marks.runs()) == sorted(map(str, jobs))
@@ -198,7 +195,7 @@ async def test_redis_killed_under_accepts(site: Site, redis_server: RedisServer)
     marks = site.marks()
     jobs = [await held(site, marks)]
     redis_server.kill()
-    jobs += [await site.build(pipeline(marks.alone(f"lock-{n}"))) for n in range(6)]
+    jobs += [await site.build(pipeline(marks.alone())) for n in range(6)]
     for job_id in jobs:
         assert (await site.job(job_id))["status"] in ("pending", "running")
     ready = await site.client.get("/ready")
