@@ -24,7 +24,7 @@ async def supervise(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await part()
         except Exception:
-            log.exception("background task failed", task=part.__qualname__)
+            log.exception("background_task_failed", task=part.__qualname__)
         if asyncio.get_running_loop().time() - started > _LONGEST_WAIT_S:
             wait_s = _FIRST_WAIT_S
         await asyncio.sleep(wait_s)

@@ -20,21 +20,23 @@ def documented(
     body_example: Any = None,
     errors: Mapping[int, str] | None = None,
     answers: Mapping[int, tuple[type | None, str]] | None = None,
+    raw_body: Mapping[str, Mapping[str, Any]] | None = None,
     opt: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make the keyword arguments of a route decorator.
 
     `summary` is an imperative phrase. `example` is the body of a success, `body_example` that of a request, both as
     plain JSON values. `errors` has the statuses that the route answers itself, with the reason in a few words;
-    `answers` those whose body is another one: its type (None: no body) and the reason. `opt` holds further options of
-    the route (guards.OPEN, requests.ANY_CONTENT_TYPE).
+    `answers` those whose body is another one: its type (None: no body) and the reason. `raw_body` describes a body that
+    the handler reads by itself: content type -> OpenAPI media type object (`schema`, `example`). `opt` holds further
+    options of the route (guards.OPEN, requests.ANY_CONTENT_TYPE).
     """
     bodies: dict[int, tuple[type | None, str]] = dict(answers or {})
     bodies |= {status: (ErrorEnvelope, reason) for status, reason in (errors or {}).items()}
     return {
         "summary": summary,
         "responses": {status: _response(kind, reason) for status, (kind, reason) in bodies.items()},
-        "opt": {**(opt or {}), "example": example, "body_example": body_example},
+        "opt": {**(opt or {}), "example": example, "body_example": body_example, "raw_body": raw_body},
     }
 
 

@@ -22,6 +22,7 @@ from libs.common.jobs.kinds import JobClass
 from libs.common.jobs.live import Live
 from libs.common.jobs.models import Job
 from libs.common.jobs.view import LiveJob, live_job
+from libs.common.outage import Outage
 from libs.common.settings import RuntimeSettings
 from libs.common.tasks import end
 
@@ -67,6 +68,7 @@ class Publisher:
         self._database = database
         self._live = live
         self._settings = settings
+        self._outage = Outage("publisher", domain=domain)
         self._lock = Lock(live.redis, keys.publisher_lock(domain), settings.publisher_tick_s * _LOCK_TICKS)
 
     async def run(self) -> None:
@@ -77,7 +79,9 @@ class Publisher:
                 if await self._lock.held() and await self.tick() >= self._settings.publish_batch:
                     pause_s = _BACKLOG_PAUSE_S
             except (RedisError, OSError, SQLAlchemyError, TimeoutError) as error:
-                log.warning("publisher waits", domain=self._domain, reason=repr(error))
+                self._outage.failed(error)
+            else:
+                self._outage.over()
             await asyncio.sleep(pause_s)
 
     async def tick(self) -> int:
@@ -145,7 +149,7 @@ class Marker:
             for name, jobs in noted.items():
                 await mark(self._database, jobs, name)
         except (OSError, SQLAlchemyError, TimeoutError) as error:
-            log.warning("published jobs not marked", reason=repr(error))
+            log.warning("published_jobs_not_marked", reason=repr(error))
 
 
 async def mark(database: Database, jobs: Sequence[LiveJob], current: str) -> None:

@@ -22,6 +22,7 @@ from libs.common.jobs.live import Live
 from libs.common.jobs.models import Job
 from libs.common.jobs.publisher import Lock, epoch
 from libs.common.jobs.states import ACTIVE
+from libs.common.outage import Outage
 from libs.common.settings import RuntimeSettings
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ class Repairer:
         self._database = database
         self._live = live
         self._settings = settings
+        self._outage = Outage("repairer")
         self._lock = Lock(live.redis, keys.REPAIRER_LOCK, settings.repair_every_s * 3)
         self._cursor: datetime | None = None
         self._seen: dict[uuid.UUID, tuple[int, datetime]] = {}
@@ -53,7 +55,9 @@ class Repairer:
                 if await self._lock.held():
                     await self.tick()
             except (RedisError, OSError, SQLAlchemyError, TimeoutError) as error:
-                log.warning("repairer waits", reason=repr(error))
+                self._outage.failed(error)
+            else:
+                self._outage.over()
             await asyncio.sleep(self._settings.repair_every_s)
 
     async def tick(self) -> int:

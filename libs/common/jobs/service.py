@@ -18,6 +18,7 @@ from libs.common.jobs.live import Live
 from libs.common.jobs.publisher import Marker
 from libs.common.jobs.store import JobFilter
 from libs.common.jobs.view import LiveJob, from_hash
+from libs.common.outage import Outage
 from libs.common.settings import RuntimeSettings
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class Jobs:
         self.marker = Marker(database)
         self._rules: Mapping[str, JobRules] = {rule.message.kind: rule for rule in rules}
         self._settings = settings
+        self._outage = Outage("announcing")  # the publisher announces meanwhile
 
     async def get(self, job_id: uuid.UUID) -> LiveJob | None:
         """Read a job from its live hash, from SQL when Redis has none or does not answer; None when there is none."""
@@ -46,7 +48,7 @@ class Jobs:
             if fields:
                 return from_hash(fields)
         except (RedisError, OSError, KeyError, msgspec.MsgspecError):
-            log.debug("live hash unreadable", job_id=str(job_id), exc_info=True)
+            log.debug("live_hash_unreadable", job_id=str(job_id), exc_info=True)
         async with self.database.reading() as tx:
             return await store.get(tx, job_id)
 
@@ -65,9 +67,10 @@ class Jobs:
         try:
             async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
                 handed_out, epoch = await self.live.enqueue(jobs, window=self._settings.publish_window)
-        except (RedisError, OSError, TimeoutError):
-            log.warning("jobs not announced, the publisher will", jobs=[str(job.view.id) for job in jobs])
+        except (RedisError, OSError, TimeoutError) as error:
+            self._outage.failed(error)
         else:
+            self._outage.over()
             self.marker.note(handed_out, epoch)
 
     async def cancel(self, job_id: uuid.UUID) -> LiveJob:
@@ -126,7 +129,7 @@ class Jobs:
                 await self.live.publish([job])
                 await self.live.redis.publish(keys.CANCEL_CHANNEL, str(job.view.id))
         except (RedisError, OSError, TimeoutError):
-            log.warning("cancel not announced, the worker's renewal will see it", job_id=str(job.view.id))
+            log.warning("cancel_not_announced", job_id=str(job.view.id))
 
     def _rule(self, job: LiveJob) -> JobRules:
         try:

@@ -89,7 +89,7 @@ class Context:
         try:
             await self._live.publish([job])
         except (RedisError, OSError) as error:
-            log.warning("progress not shown", reason=repr(error))
+            log.warning("progress_not_shown", reason=repr(error))
 
 
 Run = Callable[[Any, Context], Awaitable[Done | Again | Cancelled]]

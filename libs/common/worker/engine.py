@@ -34,6 +34,7 @@ from redis.exceptions import RedisError
 from libs.common import keys
 from libs.common.batch import Batch
 from libs.common.jobs.claims import Claimed, Lease
+from libs.common.outage import Outage
 from libs.common.redis import connection_options
 from libs.common.settings import RuntimeSettings
 from libs.common.worker.slots import Slots
@@ -101,6 +102,7 @@ class Engine(Worker):
         self._run_step = run_step
         self._give_back = give_back
         self._finishes: Batch[tuple[str, float | None], None] = Batch(self._finish_all, collect_s=0.002, most=500)
+        self._outage = Outage("alarm_clock")
         self._claimed: dict[str, Claimed] = {}
         self._alarms_s: dict[str, float] = {}
 
@@ -120,7 +122,7 @@ class Engine(Worker):
                 pipe.zadd(self.queue_name, {arq_id: deadline_ms})
             await pipe.execute()
         except (RedisError, OSError) as error:
-            log.warning("claimed jobs not started", jobs=len(claimed), reason=repr(error))
+            log.warning("claimed_jobs_not_started", jobs=len(claimed), reason=repr(error))
             for one in claimed:
                 await self._give_back(one)
                 await self._slots.give_back(one.job.job_class)
@@ -144,7 +146,7 @@ class Engine(Worker):
                 pipe.pexpire(in_progress_key_prefix + arq_id, int(self._settings.lease_s * 1000))
             await pipe.execute()
         except (RedisError, OSError) as error:
-            log.warning("arq entries not refreshed", reason=repr(error))
+            log.warning("arq_entries_not_refreshed", reason=repr(error))
 
     # --- arq's insides ----------------------------------------------------------------------------------------------
 
@@ -154,7 +156,9 @@ class Engine(Worker):
             try:
                 await self._poll_iteration()
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("arq poll failed", reason=repr(error))
+                self._outage.failed(error)
+            else:
+                self._outage.over()
             await asyncio.sleep(self.poll_delay_s)
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
@@ -227,9 +231,9 @@ class Engine(Worker):
         try:
             await self.run_job(arq_id, score)
         except (RedisError, OSError) as error:
-            log.warning("arq could not keep its books", job_id=arq_id, reason=repr(error))
+            log.warning("arq_could_not_keep_its_books", job_id=arq_id, reason=repr(error))
         except Exception:
-            log.exception("arq task failed", job_id=arq_id)
+            log.exception("arq_task_failed", job_id=arq_id)
         finally:
             if self._claimed.pop(arq_id, None) is not None:  # arq gave up before our step began
                 await self._give_back(claimed)

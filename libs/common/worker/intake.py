@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import keys
 from libs.common.jobs.claims import Claimed
+from libs.common.outage import Outage
 from libs.common.redis import connect_blocking
 from libs.common.worker.slots import Slots
 
@@ -50,6 +51,7 @@ class Intake:
         self._slots = slots
         self._claim = claim
         self._start = start
+        self._outage = Outage("intake", stream=self._stream)
         self._next_take_over = time.monotonic() + _TAKE_OVER_AFTER_S
 
     async def run(self) -> None:
@@ -63,6 +65,7 @@ class Intake:
                 try:
                     if free > 0:
                         await self._once(min(free, _MOST))
+                    self._outage.over()
                 except (RedisError, OSError, SQLAlchemyError, TimeoutError) as error:
                     await self._recover(error)
         finally:
@@ -116,7 +119,7 @@ class Intake:
         if isinstance(error, ResponseError) and "NOGROUP" in str(error):
             await self._make_group()
             return
-        log.warning("intake waits", stream=self._stream, reason=repr(error))
+        self._outage.failed(error)
         await asyncio.sleep(0.5)  # an outage: often enough to be back soon, seldom enough not to spin
 
     async def _make_group(self) -> None:

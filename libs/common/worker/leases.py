@@ -112,7 +112,7 @@ class Leases:
             async with asyncio.timeout(self._settings.give_up_after_s), self._database.transaction() as tx:
                 answer = await claims.renew(tx, leases, self._owner, self._settings.lease_s)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("leases not renewed", leases=len(leases), reason=repr(error))
+            log.warning("leases_not_renewed", leases=len(leases), reason=repr(error))
             self._give_up_old()
             return
         for lease in leases:

@@ -79,4 +79,4 @@ def _serve_metrics(host: str, port: int) -> None:
     try:
         start_http_server(port, host)
     except OSError as error:  # work matters more than being measured
-        log.warning("metrics not served", port=port, reason=str(error))
+        log.warning("metrics_not_served", port=port, reason=str(error))

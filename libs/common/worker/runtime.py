@@ -130,7 +130,7 @@ class Runtime:
             await _say(joblog, decision)
             return await self._commit(claimed, joblog, decision)
         except LeaseLost:
-            log.warning("lease lost", lease_no=claimed.lease.number)
+            log.warning("lease_lost", lease_no=claimed.lease.number)
             return None
         finally:
             del self._running[job.id]
@@ -186,7 +186,7 @@ class Runtime:
             self.interrupt(claimed.lease.job_id, Interrupt.TIMEOUT)  # unless it was told to stop already
             await asyncio.wait({task}, timeout=policy.cancel_timeout_s)
         if not task.done():
-            log.error("handler does not stop", kind=handler.message.kind)
+            log.error("handler_does_not_stop", kind=handler.message.kind)
         match running.reason:
             case None:
                 pass
@@ -216,7 +216,7 @@ class Runtime:
             except LeaseLost:
                 raise
             except Exception as error:
-                log.warning("cancel step failed", exc_info=True)
+                log.warning("cancel_step_failed", exc_info=True)
                 await context.log.write(f"Not everything could be undone: {error!r}", level="error")
         return outcome
 
@@ -228,7 +228,7 @@ class Runtime:
             try:
                 return await self._write(claimed, joblog, decision)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("end of step not written, trying again", reason=repr(error))
+                log.warning("end_of_step_not_written", reason=repr(error))
                 await asyncio.sleep(0.5)  # far below the lease, far above a busy loop
                 if await self._ended_after_all(claimed):
                     return None
@@ -320,7 +320,7 @@ class Runtime:
         try:
             await self._shows.do(job)
         except (RedisError, OSError) as error:
-            log.warning("job not shown, the repairer will", reason=repr(error))
+            log.warning("job_not_shown", reason=repr(error))
 
     async def _show_all(self, jobs: Sequence[LiveJob]) -> list[Exception | None]:
         await self._jobs.live.publish(jobs)
@@ -352,7 +352,7 @@ async def _say(joblog: JobLog, decision: Decision) -> None:
     try:
         await joblog.write(line, level)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        log.warning("end not written to the job's log", reason=repr(error))
+        log.warning("end_not_written_to_the_job_log", reason=repr(error))
 
 
 def _finished(task: asyncio.Task[Done | Again | Cancelled]) -> bool:
@@ -376,10 +376,10 @@ def _decision(task: asyncio.Task[Done | Again | Cancelled], handler: Handler, cl
         case JobError():
             return _failed(error.code, error.message, exit_code=error.exit_code)
         case SQLAlchemyError() | OSError():
-            log.warning("step failed on infrastructure", error=repr(error))
+            log.warning("step_failed_on_infrastructure", error=repr(error))
             return _retry(RetryableJobError(f"{type(error).__name__}", code="INFRASTRUCTURE"), handler, claimed)
         case _:
-            log.error("handler raised", exc_info=error)
+            log.error("handler_raised", exc_info=error)
             return _retry(
                 RetryableJobError(f"Internal error ({type(error).__name__})", code="INTERNAL_ERROR"), handler, claimed
             )

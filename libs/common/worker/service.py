@@ -31,6 +31,7 @@ from libs.common.jobs.publisher import CLASSES, Publisher
 from libs.common.jobs.repairer import Repairer
 from libs.common.jobs.service import Jobs
 from libs.common.jobs.view import LiveJob
+from libs.common.outage import Outage
 from libs.common.redis import connect, connect_blocking
 from libs.common.settings import RuntimeSettings
 from libs.common.tasks import end, supervise
@@ -97,7 +98,7 @@ class WorkerService:
         self._stop.set()
 
     async def run(self) -> None:
-        log.info("worker started", worker=self.name, domain=self.domain)
+        log.info("worker_started", worker=self.name, domain=self.domain)
         keep_alive = [self._leases.run, self._beat]
         take_work = [self._engine.main, self._listen_cancels, self._publisher.run, self._repairer.run]
         take_work += [self._intake(job_class).run for job_class in CLASSES]
@@ -107,7 +108,7 @@ class WorkerService:
                 self._slots.close()
             await self._drain()
         await self._close()
-        log.info("worker stopped", worker=self.name)
+        log.info("worker_stopped", worker=self.name)
 
     # --- claims -----------------------------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class WorkerService:
             try:
                 await self._jobs.live.publish(jobs)
             except (RedisError, OSError) as error:
-                log.warning("claims not shown, the repairer will", reason=repr(error))
+                log.warning("claims_not_shown", reason=repr(error))
 
         self._background.add(task := asyncio.create_task(show()))
         task.add_done_callback(self._background.discard)
@@ -141,7 +142,7 @@ class WorkerService:
                 job = await claims.again(tx, claimed.lease, after_s=1, waiting_for=None, clean=False)
             await self._jobs.live.publish([job])
         except Exception as error:  # noqa: BLE001 - the lease lapses by itself
-            log.warning("claim not given back", job_id=str(claimed.lease.job_id), reason=repr(error))
+            log.warning("claim_not_given_back", job_id=str(claimed.lease.job_id), reason=repr(error))
 
     async def _after_renewal(self, leases: list[Lease]) -> None:
         self._children.beat({str(lease.job_id) for lease in leases})
@@ -162,28 +163,33 @@ class WorkerService:
 
     async def _listen_cancels(self) -> None:
         """Look at the leases at once when somebody asks for a cancel; a lost message costs one renewal interval."""
+        outage = Outage("cancel_channel")
         while True:
             redis = connect_blocking(self._redis_url, block_s=30)
             try:
                 async with redis.pubsub() as channel:
                     await channel.subscribe(keys.CANCEL_CHANNEL)
+                    outage.over()
                     while True:
                         message = await channel.get_message(ignore_subscribe_messages=True, timeout=30)
                         if message and uuid.UUID(message["data"].decode()) in self._runtime.running:
                             self._leases.look_now()
             except (RedisError, OSError, TimeoutError, ValueError) as error:
-                log.warning("cancel channel lost", reason=repr(error))
+                outage.failed(error)
                 await asyncio.sleep(1)
             finally:
                 await redis.aclose()
 
     async def _beat(self) -> None:
         """Tell that this worker lives, and what it does."""
+        outage = Outage("heartbeat")
         while True:
             try:
                 await self._write_heartbeat()
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("heartbeat not written", reason=repr(error))
+                outage.failed(error)
+            else:
+                outage.over()
             await asyncio.sleep(self._settings.heartbeat_every_s)
 
     async def _write_heartbeat(self) -> None:
@@ -222,7 +228,7 @@ class WorkerService:
                 async with asyncio.timeout(self._settings.cancel_grace_s):
                     await self._slots.wait_idle()
             except TimeoutError:
-                log.warning("handlers do not stop", jobs=[str(job_id) for job_id in self._runtime.running])
+                log.warning("handlers_do_not_stop", jobs=[str(job_id) for job_id in self._runtime.running])
 
     async def _close(self) -> None:
         await self._children.close()

@@ -73,7 +73,7 @@ class Feed:
                 async for chunk in self._follow(subscription):
                     yield chunk
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("event feed broken off", reason=repr(error))
+            log.warning("event_feed_broken_off", reason=repr(error))
             yield sse.bye("the database does not answer")
 
     async def _start(self) -> AsyncIterator[bytes]:

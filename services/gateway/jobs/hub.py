@@ -210,7 +210,7 @@ class Hub:
                 while not _is_cancelled():
                     await self._read(redis)
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("hub is cut off from redis", reason=repr(error))
+                log.warning("hub_is_cut_off_from_redis", reason=repr(error))
             finally:
                 await redis.aclose()
             if _is_cancelled():
@@ -226,7 +226,7 @@ class Hub:
             self.position = (EntryId.parse(newest[0][0]) if newest else None) or ORIGIN
             self._tell(Mark.RECONNECTED)
         elif await self._is_behind(redis):
-            log.warning("hub fell behind the event stream")
+            log.warning("hub_fell_behind_the_event_stream")
             self._tell(Mark.RESET)
         else:
             self._tell(Mark.RECONNECTED)
@@ -238,7 +238,7 @@ class Hub:
             return  # what was read may be of either data set; everything of the new one is read again
         entries = answer[0][1] if answer else []
         if len(entries) == _READ_COUNT and await self._is_behind(redis):
-            log.warning("hub fell behind the event stream")
+            log.warning("hub_fell_behind_the_event_stream")
             self._tell(Mark.RESET)
         for entry_id, fields in entries:
             position = EntryId.parse(entry_id)
@@ -252,7 +252,7 @@ class Hub:
         lost = self._epoch is not None and epoch != self._epoch
         self._epoch = epoch
         if lost:
-            log.warning("redis lost its data")
+            log.warning("redis_lost_its_data")
             self.position = ORIGIN  # the new data set may begin under a clock that stands a little earlier
             self._tell(Mark.RESET)
         return lost
@@ -281,7 +281,7 @@ class Hub:
             try:
                 await self.sweep()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("ends of jobs not looked up", reason=repr(error))
+                log.warning("ends_of_jobs_not_looked_up", reason=repr(error))
 
     async def sweep(self) -> None:
         """Look at the rows of all jobs that are followed by name, and tell who follows them what SQL knows.

@@ -55,7 +55,7 @@ class LogStream:
                 async for chunk in self._follow(subscription):
                     yield chunk
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("log stream broken off", job_id=str(self._id), reason=repr(error))
+            log.warning("log_stream_broken_off", job_id=str(self._id), reason=repr(error))
             yield sse.bye("the database does not answer")
 
     async def _begin(self, last: EntryId | None) -> AsyncIterator[bytes]:

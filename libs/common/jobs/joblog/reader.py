@@ -49,7 +49,7 @@ class LogReader:
                 else:
                     return
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("log read from the archive only", job_id=str(job_id), reason=repr(error))
+                log.warning("log_read_from_the_archive_only", job_id=str(job_id), reason=repr(error))
                 return
 
     async def line_after(self, job_id: UUID, position: EntryId) -> int | None:

@@ -53,7 +53,7 @@ async def begin(database: Database, redis: Redis, job_id: UUID, *, recover: bool
             found = replace(archived, redis_bytes=await stream.size_bytes(redis, job_id))
             return await _recover(redis, job_id, tail, found) if recover else found
     except (RedisError, OSError, TimeoutError) as error:
-        log.warning("log in redis unreadable", job_id=str(job_id), reason=repr(error))
+        log.warning("log_in_redis_unreadable", job_id=str(job_id), reason=repr(error))
         return replace(archived, lossy=recover)
 
 

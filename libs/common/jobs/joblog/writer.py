@@ -256,7 +256,7 @@ class JobLog:
         except LeaseLost as error:
             self._lost = error
         except Exception as error:
-            log.exception("job log broken", job_id=str(self._lease.job_id))
+            log.exception("job_log_broken", job_id=str(self._lease.job_id))
             self._lost = LeaseLost(f"job {self._lease.job_id}: its log cannot be written: {error!r}")
         finally:
             self._room.set()
@@ -312,7 +312,7 @@ class JobLog:
                     )
             except (RedisError, OSError, TimeoutError) as error:
                 if not self._redis_again_at:  # once per outage, not once a second for each job
-                    log.warning("log not shown", job_id=str(self._lease.job_id), reason=repr(error))
+                    log.warning("log_not_shown", job_id=str(self._lease.job_id), reason=repr(error))
                 self._redis_again_at = _now() + _RETRY_S
                 return
             if entry_id is None:
@@ -355,7 +355,7 @@ class JobLog:
             try:
                 await self._store_chunk()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                log.warning("log chunk not archived", job_id=str(self._lease.job_id), reason=repr(error))
+                log.warning("log_chunk_not_archived", job_id=str(self._lease.job_id), reason=repr(error))
                 self._sql_again_at = _now() + _RETRY_S
 
     async def _store_chunk(self) -> None:
