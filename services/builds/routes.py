@@ -5,17 +5,18 @@ repository's own, so the secret is known before anything of the body is parsed.
 """
 
 import asyncio
+import json
 import re
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import structlog
 from litestar import Request, Response, Router, post
 from litestar.datastructures import State
-from litestar.params import FromPath
+from litestar.params import FromPath, PathParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from libs.common import metrics
@@ -62,8 +63,18 @@ _ACCEPTED_EXAMPLE = {
     "message": "Job 0199f3a2-6c1e-7b60-9d0a-3f2b8f6e7a11 queued successfully",
     "duplicate": False,
 }
+# What is read of a push; real ones hold much more.
+_PUSH_EXAMPLE = {
+    "ref": "refs/heads/main",
+    "before": "1f9c2d7be4a05c6688d3a3b1c9e0f7d2a4b6c8e0",
+    "after": "8d5a0e5f0fd5e2b3d5c1d9bd1f2a6f3c0b7e4a11",
+    "repository": {"full_name": "ada/engine", "clone_url": "https://git.example/ada/engine.git"},
+    "commits": [{"id": "8d5a0e5f0fd5e2b3d5c1d9bd1f2a6f3c0b7e4a11", "message": "Mend the bridge"}],
+}
 
-
+ForgeName = Annotated[
+    str, PathParameter(description="Which forge sends", schema_extra={"enum": supported(), "example": "gitea"})
+]
 Answer = Response[DeliveryAccepted | DeliveryIgnored]
 
 
@@ -76,7 +87,7 @@ def router(builds: Builds, jobs: Jobs, *, accept_unsigned: bool) -> Router:
         status_code=HTTP_202_ACCEPTED,
         **_documented("Receive a forge's delivery, signed with the forge's global secret"),
     )
-    async def receive(request: AnyRequest, forge: FromPath[str]) -> Answer:
+    async def receive(request: AnyRequest, forge: ForgeName) -> Answer:
         return await reception.take(request, _forge(forge), "")
 
     @post(
@@ -84,7 +95,7 @@ def router(builds: Builds, jobs: Jobs, *, accept_unsigned: bool) -> Router:
         status_code=HTTP_202_ACCEPTED,
         **_documented("Receive a forge's delivery, signed with the repository's own secret"),
     )
-    async def receive_for_repository(request: AnyRequest, forge: FromPath[str], repository: FromPath[str]) -> Answer:
+    async def receive_for_repository(request: AnyRequest, forge: ForgeName, repository: FromPath[str]) -> Answer:
         return await reception.take(request, _forge(forge), repository)
 
     return Router(
@@ -153,7 +164,13 @@ def _documented(summary: str) -> dict[str, Any]:
     return documented(
         summary,
         example=_ACCEPTED_EXAMPLE,
-        body_example={"ref": "refs/heads/main", "after": "9d5b0a6c3a…", "repository": {"full_name": "ada/engine"}},
+        raw_body={
+            "application/json": {"schema": {"type": "object"}, "example": _PUSH_EXAMPLE},
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {"payload": {"type": "string"}}, "required": ["payload"]},
+                "example": {"payload": json.dumps(_PUSH_EXAMPLE)},
+            },
+        },
         errors={
             400: "The body is not what this forge sends",
             401: "The signature is wrong or missing, or no secret is configured",
@@ -161,6 +178,7 @@ def _documented(summary: str) -> dict[str, Any]:
             415: "Neither JSON nor a form",
         },
         answers={
+            202: (DeliveryAccepted, "A build was made; `Location` is where its job is read"),
             200: (
                 DeliveryAccepted | DeliveryIgnored,  # type: ignore[dict-item]
                 "Understood and nothing to build (with the reason), or accepted before (`duplicate`)",

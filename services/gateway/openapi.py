@@ -143,6 +143,8 @@ def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -
         operation["description"] = f"{operation.get('description') or ''}\n\n{needed}".strip()
         operation["x-scopes"] = scopes
 
+    if handler.opt.get("raw_body"):
+        operation["requestBody"] = {"required": True, "content": handler.opt["raw_body"]}
     answers = operation["responses"]
     if "400" not in {str(status) for status in handler.responses or {}}:
         answers.pop("400", None)  # the framework's own validation error; ours is a 422
@@ -164,6 +166,7 @@ def _frame_answers(
         yield "400", "The body is not valid JSON (INVALID_JSON)"
     if not is_open:
         yield "401", "No or no valid credentials"
+    if not is_open or handler.http_methods & {"POST", "PUT", "PATCH", "DELETE"}:
         yield "503", "Something that Slipway needs does not answer"
     if needs_scope:
         yield "403", "The credentials lack a scope (MISSING_SCOPE)"

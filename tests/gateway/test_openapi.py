@@ -63,7 +63,7 @@ def test_what_the_frame_adds() -> None:
     assert listing["responses"]["200"]["content"]["application/json"]["example"] == ["mini"]
     making = paths["/cars"]["post"]
     assert making["security"] == []
-    assert set(making["responses"]) == {"201", "400", "413", "415", "422"}
+    assert set(making["responses"]) == {"201", "400", "413", "415", "422", "503"}
     assert "INVALID_JSON" in making["responses"]["400"]["description"]
     assert "404" in paths["/cars/{number}"]["get"]["responses"]
 

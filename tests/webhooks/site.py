@@ -38,8 +38,9 @@ class Site:
         return await self.client.post(path, content=request.body, headers=request.headers)
 
     async def read(self, path: str, **parameters: Any) -> httpx.Response:
-        """Get something as a pipeline does, with an API key."""
-        return await self.client.get(path, params=parameters, headers={"X-API-Key": KEY})
+        """Get something as JSON with a pipeline's API key."""
+        headers = {"X-API-Key": KEY, "Accept": "application/json"}
+        return await self.client.get(path, params=parameters, headers=headers)
 
     async def rows(self, table: type[Base]) -> Sequence[Any]:
         """Read a whole table, oldest rows first."""

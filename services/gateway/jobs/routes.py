@@ -17,6 +17,7 @@ from libs.common.http.errors import Detail, invalid
 from libs.common.http.guards import Caller, authenticate, requires
 from libs.common.http.paging import DEFAULT_SIZE, Cursor, Limit, Offset, next_cursor, read_cursor
 from libs.common.http.principal import Principal
+from libs.common.http.requests import BIGINT_MAX
 from libs.common.http.streaming import ByteStream
 from libs.common.jobs.joblog.entries import EntryId
 from libs.common.jobs.joblog.reader import LogReader
@@ -63,7 +64,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         branch: Annotated[str | None, QueryParameter(description="A branch's name")] = None,
         kind: Annotated[str | None, QueryParameter(description="As in builds.run_build")] = None,
         domain: Annotated[str | None, QueryParameter(description="builds, vms or deployer")] = None,
-        owner: Annotated[int | None, QueryParameter(description="A user's id")] = None,
+        owner: Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="A user's id")] = None,
         since: Annotated[
             str | None, QueryParameter(description="Made then or later: a date or time of ISO 8601, UTC without a zone")
         ] = None,
@@ -144,7 +145,9 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         request: AnyRequest,
         principal: Caller,
         job_id: FromPath[str],
-        after: Annotated[int, QueryParameter(ge=0, description="JSON: lines with a higher number only")] = 0,
+        after: Annotated[
+            int, QueryParameter(ge=0, le=BIGINT_MAX, description="JSON: lines with a higher number only")
+        ] = 0,
         limit: Annotated[
             int, QueryParameter(ge=1, le=_LINES_MAX, description="JSON: how many lines at most")
         ] = _LINES_MAX,
