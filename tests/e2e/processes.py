@@ -111,7 +111,7 @@ class Processes:
     def worker(self, module: str, **environ: str) -> Process:
         """Start a worker; it is ready when it has said that it takes work."""
         name = module.rpartition(".")[2]
-        return self._start(name, module, environ, lambda log: b"worker started" in log.read_bytes())
+        return self._start(name, module, environ, lambda log: b"worker_started" in log.read_bytes())
 
     def _start(
         self, name: str, module: str, environ: Mapping[str, str], ready: Callable[[Path], bool], url: str = ""

@@ -119,7 +119,7 @@ async def test_a_frozen_worker_loses_its_build_before_another_begins(site: Site)
     await runs_again(site, marks)
     assert not first & set(processes.marked("SLIPWAY_JOB_ID", str(job_id)))
     frozen.thaw()
-    await site.until(lambda: "lease lost" in frozen.said(), "the thawed worker to notice")
+    await site.until(lambda: "lease_lost" in frozen.said(), "the thawed worker to notice")
     assert (await site.row(job_id)).lease_no == 2
     marks.open_gate()
     await succeeded(site, job_id)
