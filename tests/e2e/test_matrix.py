@@ -38,7 +38,7 @@ class Chaos:
         self._site = site
         self._redis = redis_server
         self._chance = random.Random(seed)
-        self.workers: list[Process] = []
+        self.workers: list[Process] = []  # whoever holds these lists sees the processes of the moment
         self.gateways: list[Process] = []
         self.done: Counter[str] = Counter()
         self._kinds: list[Callable[[], Awaitable[None]]] = [
@@ -48,8 +48,8 @@ class Chaos:
 
     async def open(self) -> None:
         processes = self._site.installed.processes
-        self.gateways = [processes.gateway(), processes.gateway()]
-        self.workers = [processes.worker(BUILDS, **MANY), processes.worker(BUILDS, **MANY)]
+        self.gateways[:] = [processes.gateway(), processes.gateway()]
+        self.workers[:] = [processes.worker(BUILDS, **MANY), processes.worker(BUILDS, **MANY)]
         await self._site.start(*self.gateways, *self.workers)
 
     async def rage(self, for_s: float) -> None:
