@@ -162,7 +162,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open one transaction that may write; commit at the end, roll back on any exception."""
-        async with self._writer.connect() as connection:
+        async with _connected(self._writer) as connection:
             writing = await connection.execution_options(slipway_begin="IMMEDIATE")
             async with writing.begin():
                 yield writing
@@ -170,7 +170,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open one transaction for reading; nothing in it may write."""
-        async with self._reader.connect() as connection, connection.begin():
+        async with _connected(self._reader) as connection, connection.begin():
             yield connection
 
     async def ping(self, timeout_s: float = 2.0) -> None:
@@ -179,9 +179,50 @@ class Database:
             await tx.exec_driver_sql("SELECT 1")
 
     async def close(self) -> None:
+        """Close all connections, also those that were taken for nobody."""
+        while _returning:
+            await asyncio.gather(*_returning, return_exceptions=True)
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Take a connection from the pool for the length of the block.
+
+    Taking it is not cut short by a cancellation: an aiosqlite connection that is abandoned while it opens keeps its
+    thread and its file for ever. What was taken for nobody goes back at once.
+    """
+    taking = asyncio.ensure_future(_take(engine))
+    try:
+        connection = await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        _returning.add(taking)
+        taking.add_done_callback(_return_unused)
+        raise
+    try:
+        yield connection
+    finally:
+        closing = asyncio.ensure_future(connection.close())
+        _returning.add(closing)
+        closing.add_done_callback(_returning.discard)
+        await asyncio.shield(closing)
+
+
+async def _take(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+_returning: set[asyncio.Future[Any]] = set()  # the loop itself keeps only weak references to tasks
+
+
+def _return_unused(taking: asyncio.Future[AsyncConnection]) -> None:
+    _returning.discard(taking)
+    if not taking.cancelled() and taking.exception() is None:
+        closing = asyncio.ensure_future(taking.result().close())
+        _returning.add(closing)
+        closing.add_done_callback(_returning.discard)
 
 
 def _sqlite_engine(url: str, *, size: int) -> AsyncEngine:

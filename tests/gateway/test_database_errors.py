@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import InternalError
 
 from libs.common.database import Database, utcnow
 from libs.common.http.errors import translate
@@ -55,3 +56,10 @@ async def test_database_that_is_away() -> None:
     answer = translate(raised.value)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     await store.close()
+
+
+def test_connection_cut_in_the_middle_of_a_statement() -> None:
+    """What the driver raises for a connection that was cut while it was busy is "try again", not a mistake of ours."""
+    error = InternalError("SELECT 1", {}, Exception("cannot switch to state 12; another operation (2) is in progress"))
+    answer = translate(error)
+    assert (answer.status, answer.code) == (503, "UNAVAILABLE")

@@ -16,6 +16,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InternalError as DriverError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from libs.common.errors import BadRequest, Invalid, NotFound, RequestError, TooLarge, Unavailable, UnsupportedMediaType
@@ -181,6 +182,8 @@ def _is_away(error: Exception) -> bool:
     """Tell whether something that we need does not answer, which is nobody's mistake and may pass."""
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout | RedisError | ConnectionError | TimeoutError):
         return True
+    if isinstance(error, DriverError):
+        return True  # asyncpg's word for a connection that was cut in the middle of a statement
     return isinstance(error, DBAPIError) and (_sqlstate(error) or "")[:2] in _AWAY_CLASSES
 
 
