@@ -182,7 +182,7 @@ def _documented(summary: str) -> dict[str, Any]:
             200: (
                 DeliveryAccepted | DeliveryIgnored,  # type: ignore[dict-item]
                 "Understood and nothing to build (with the reason), or accepted before (`duplicate`)",
-            )
+            ),
         },
         opt=OPEN,
     )
