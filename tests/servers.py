@@ -132,6 +132,7 @@ class LocalRedis:
     def _ping(self) -> bool:
         try:
             with redis.Redis.from_url(self.url) as client:
+                client.ping()  # unlike INFO it is refused while the data set is loaded
                 self._pid = int(client.info("server")["process_id"])
         except redis.ConnectionError:  # also while it loads its files
             return False

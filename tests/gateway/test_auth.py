@@ -117,8 +117,8 @@ KEY = derive(SECRET_KEY, "tokens")
 
 def _signed(changes: dict[str, object], *, key: bytes | str = KEY, algorithm: str = "HS256") -> str:
     """A token that is right but for `changes` (None: the claim is missing)."""
-    now = int(time.time())
-    claims = {"sub": "1", "iat": now, "exp": now + 60, "iss": ISSUER, "aud": AUDIENCE, "jti": "x"} | changes
+    now = int(time.time())  # some tokens are made when the tests are collected, minutes before they are used
+    claims = {"sub": "1", "iat": now, "exp": now + 3600, "iss": ISSUER, "aud": AUDIENCE, "jti": "x"} | changes
     claims = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(claims, key, algorithm=algorithm)
 

@@ -15,6 +15,7 @@ def test_redis_keeps_its_data_and_address_over_kill_and_restart(redis_server: Re
     url = redis_server.url
     with redis_client.Redis.from_url(url) as client:
         client.set("kept", "1")
+        client.execute_command("WAITAOF", 1, 0, 0)  # everysec promises nothing younger than a second
     redis_server.kill()
     with redis_client.Redis.from_url(url) as client, pytest.raises(redis_client.ConnectionError):
         client.ping()
