@@ -9,11 +9,11 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import DateTime, LargeBinary, MetaData, Text, event, func
@@ -24,6 +24,8 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeDecorator
+
+T = TypeVar("T")
 
 # Constraint names are part of the schema that migrations name; the database must not choose them.
 NAMES = {
@@ -141,6 +143,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         """Prepare the pools; `url` has an async driver, `pool_size` bounds this process's PostgreSQL connections."""
         self.is_sqlite = url.startswith("sqlite")
+        self._uncut: set[asyncio.Task[Any]] = set()
         if self.is_sqlite:
             # One connection writes: contention is a queue in this process, not SQLITE_BUSY between threads.
             self._writer = _sqlite_engine(url, size=1)
@@ -162,7 +165,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open one transaction that may write; commit at the end, roll back on any exception."""
-        async with _connected(self._writer) as connection:
+        async with self._connected(self._writer) as connection:
             writing = await connection.execution_options(slipway_begin="IMMEDIATE")
             async with writing.begin():
                 yield writing
@@ -170,8 +173,36 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open one transaction for reading; nothing in it may write."""
-        async with _connected(self._reader) as connection, connection.begin():
+        async with self._connected(self._reader) as connection, connection.begin():
             yield connection
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """Take a connection from the pool for the length of the block.
+
+        Neither taking nor returning it is cut short by a cancellation: an aiosqlite connection that is abandoned while
+        it opens keeps its thread and its file for ever. What was taken for nobody goes back at once.
+        """
+        taking = self._not_cut_short(_take(engine))
+        try:
+            connection = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._return_unused)
+            raise
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(self._not_cut_short(connection.close()))
+
+    def _not_cut_short(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._uncut.add(task)  # the loop itself keeps only weak references
+        task.add_done_callback(self._uncut.discard)
+        return task
+
+    def _return_unused(self, taking: asyncio.Future[AsyncConnection]) -> None:
+        if not taking.cancelled() and taking.exception() is None:
+            _ = self._not_cut_short(taking.result().close())
 
     async def ping(self, timeout_s: float = 2.0) -> None:
         """Raise what the driver raises when the database cannot answer `SELECT 1` in time."""
@@ -180,49 +211,15 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections, also those that were taken for nobody."""
-        while _returning:
-            await asyncio.gather(*_returning, return_exceptions=True)
+        while self._uncut:
+            await asyncio.gather(*self._uncut, return_exceptions=True)
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
 
 
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Take a connection from the pool for the length of the block.
-
-    Taking it is not cut short by a cancellation: an aiosqlite connection that is abandoned while it opens keeps its
-    thread and its file for ever. What was taken for nobody goes back at once.
-    """
-    taking = asyncio.ensure_future(_take(engine))
-    try:
-        connection = await asyncio.shield(taking)
-    except asyncio.CancelledError:
-        _returning.add(taking)
-        taking.add_done_callback(_return_unused)
-        raise
-    try:
-        yield connection
-    finally:
-        closing = asyncio.ensure_future(connection.close())
-        _returning.add(closing)
-        closing.add_done_callback(_returning.discard)
-        await asyncio.shield(closing)
-
-
 async def _take(engine: AsyncEngine) -> AsyncConnection:
     return await engine.connect()
-
-
-_returning: set[asyncio.Future[Any]] = set()  # the loop itself keeps only weak references to tasks
-
-
-def _return_unused(taking: asyncio.Future[AsyncConnection]) -> None:
-    _returning.discard(taking)
-    if not taking.cancelled() and taking.exception() is None:
-        closing = asyncio.ensure_future(taking.result().close())
-        _returning.add(closing)
-        closing.add_done_callback(_returning.discard)
 
 
 def _sqlite_engine(url: str, *, size: int) -> AsyncEngine:
