@@ -80,7 +80,7 @@ async def test_clients_that_come_and_go_at_two_gateways(site: Site, seed: int) -
         for one in roamed:
             roaming.create_task(one.roam())
     await all_have_the_log(site, job_id, roamed, 400)
-    assert max(one.connections for one in roamed) > 3
+    assert sum(one.connections for one in roamed) > len(roamed)  # else nobody came back and nothing was tried
 
 
 @pytest.mark.databases("postgresql")
