@@ -18,6 +18,7 @@ from libs.common.jobs.kinds import Again, Cancelled, Done, JobRules, Outcome
 from libs.common.jobs.models import Domain, Job
 from libs.common.jobs.states import JobStatus
 from libs.common.jobs.view import LiveJob, from_hash
+from libs.common.worker import runtime
 from libs.common.worker.context import Context, Handler
 from libs.common.worker.service import WorkerService
 from tests.world import Aging, Hasty, Heavy, Ping, World, eventually, make_world
@@ -347,6 +348,27 @@ async def test_a_job_that_kills_its_workers_runs_alone_and_then_is_poison(world:
     assert ended.view.error.code == "POISON"
     assert record.calls == ["twice"]
     assert neighbours == [1]
+
+
+async def test_a_job_that_cannot_be_alone_yet_keeps_its_crashes(
+    world: World, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suspicious job whose neighbours do not end comes again later, and is as suspicious then as it was."""
+    monkeypatch.setattr(runtime, "ALONE_WAIT_S", 0.1)  # a minute in earnest
+    past = utcnow() - timedelta(minutes=1)
+    async with world.worker(Handler(Heavy, record.hold), Handler(Ping, record.ping)):
+        [neighbour] = await world.add(Heavy("neighbour"))
+        await record.started.wait()
+        [job] = await world.add(Ping("suspicious"), announce=False)
+        async with world.database.transaction() as tx:
+            dead = {"status": "running", "lease_owner": "dead", "lease_until": past, "lease_no": 2, "crashes": 1}
+            await tx.execute(update(Job).where(Job.id == job.view.id).values(**dead))
+        await world.until(job, lambda now: "nothing else to do" in (now.view.waiting_for or ""))
+        async with world.database.reading() as tx:
+            assert (await tx.execute(select(Job.crashes).where(Job.id == job.view.id))).scalar_one() == 2
+        record.go_on.set()
+        await world.ended(neighbour)
+    assert record.calls == ["neighbour"]
 
 
 async def test_an_unknown_kind_waits_for_a_newer_worker(world: World, record: Record) -> None:

@@ -59,6 +59,12 @@ class _Retry:
     failure: JobFailure
 
 
+class _NotYet(Again):
+    """The runtime's own Again: no step was run, so nothing is known of whether the job kills its workers."""
+
+    __slots__ = ()
+
+
 class _Release:
     """Shutdown: give the lease back."""
 
@@ -144,7 +150,7 @@ class Runtime:
         job = claimed.job.view
         handler = self._handlers.get(job.kind)
         if handler is None:
-            return Again(UNKNOWN_KIND_WAIT_S, waiting_for=f"a worker that knows the kind {job.kind}")
+            return _NotYet(UNKNOWN_KIND_WAIT_S, waiting_for=f"a worker that knows the kind {job.kind}")
         if claimed.crashes >= POISON_CRASHES:
             return _failed("POISON", f"Its worker died {claimed.crashes} times while running it, the last time alone")
         try:
@@ -168,7 +174,7 @@ class Runtime:
         if claimed.crashes >= ALONE_AFTER_CRASHES:
             async with self._slots.alone(ALONE_WAIT_S) as alone:
                 if not alone:
-                    return Again(30, waiting_for="a worker with nothing else to do: this job's worker died twice")
+                    return _NotYet(30, waiting_for="a worker with nothing else to do: this job's worker died twice")
                 return await self._step(handler, message, context, claimed)
         return await self._step(handler, message, context, claimed)
 
@@ -260,7 +266,7 @@ class Runtime:
                         after_s=decision.after_s,
                         waiting_for=decision.waiting_for,
                         checkpoint=decision.checkpoint,
-                        clean=claimed.job.view.kind in self._handlers,
+                        clean=not isinstance(decision, _NotYet),
                     )
                     await joblog.finish(tx)
                 await self._show(job)
