@@ -111,14 +111,24 @@ class Live:
         first_n: int,
         count: int,
         trim_before: str | None = None,
-        ttl_s: int = keys.LIVE_TTL_S,
     ) -> str | None:
         """Append one batch of log lines (`lines`: a JSON array, encoded once for all readers).
 
         Answers the entry id, or None when a newer claim owns the job. `trim_before` cuts the job's stream to ids from
         there on. Raises RedisError.
         """
-        head = ("log", lease_no, ttl_s, _owner(owner), subject, str(job_id), lines, first_n, count, trim_before or "")
+        head = (
+            "log",
+            lease_no,
+            keys.LIVE_TTL_S,
+            _owner(owner),
+            subject,
+            str(job_id),
+            lines,
+            first_n,
+            count,
+            trim_before or "",
+        )
         [(entry_id, *_)] = await self._run([(_keys(job_id), [*head, keys.EVENTS_MAX_LEN, 0])])
         return entry_id.decode() or None
 

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from libs.common.settings.fields import Secret, Settings, setting
 
 _MB = 1024 * 1024
-_HOUR_S = 3600
 
 
 def database_url(text: str) -> str:
@@ -181,13 +180,6 @@ class RuntimeSettings(Settings, frozen=True):
     log_chunk_every_s: Annotated[
         float, setting("SLIPWAY_LOG_CHUNK_EVERY_S", "seconds after which log is archived in SQL", ge=0.05)
     ] = 10
-    live_ttl_s: Annotated[
-        int, setting("SLIPWAY_LIVE_TTL_S", "seconds Redis keeps an active job that nobody touches", ge=60)
-    ] = 48 * _HOUR_S
-    done_ttl_s: Annotated[int, setting("SLIPWAY_DONE_TTL_S", "seconds Redis keeps an ended job", ge=1)] = 24 * _HOUR_S
-    events_max_len: Annotated[
-        int, setting("SLIPWAY_EVENTS_MAX_LEN", "events kept for clients that reconnect", ge=100)
-    ] = 100_000
     metrics_port: Annotated[
         int | None,
         setting(

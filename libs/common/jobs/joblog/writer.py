@@ -308,7 +308,6 @@ class JobLog:
                         first_n=batch.first_n,
                         count=batch.count,
                         trim_before=None if trim is None else str(trim),
-                        ttl_s=self._settings.live_ttl_s,
                     )
             except (RedisError, OSError, TimeoutError) as error:
                 if not self._redis_again_at:  # once per outage, not once a second for each job
