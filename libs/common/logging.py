@@ -24,7 +24,7 @@ import msgspec
 import structlog
 from structlog.contextvars import bound_contextvars
 
-__all__ = ["bound_contextvars", "configure", "hide", "mask"]
+__all__ = ["bound_contextvars", "configure", "hide", "mask", "masked"]
 
 MASKED = "********"
 # Shorter "secrets" (a password `a`) would blank out half of every line and hide nothing.
@@ -182,11 +182,11 @@ def _clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
         if key in ("_record", "_from_structlog"):
             ordered[key] = value
         else:
-            ordered[key] = MASKED if key.lower() in _SECRET_FIELDS and value else _masked(value)
+            ordered[key] = MASKED if key.lower() in _SECRET_FIELDS and value else masked(value)
     return ordered
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
     """Mask the texts inside a value; what is neither text, number nor container becomes its masked repr."""
     match value:
         case None | bool() | int() | float():
@@ -195,11 +195,11 @@ def _masked(value: Any) -> Any:
             return mask(value)
         case Mapping():
             return {
-                str(key): MASKED if str(key).lower() in _SECRET_FIELDS and item else _masked(item)
+                str(key): MASKED if str(key).lower() in _SECRET_FIELDS and item else masked(item)
                 for key, item in value.items()
             }
         case list() | tuple() | set() | frozenset():
-            return [_masked(item) for item in value]
+            return [masked(item) for item in value]
         case _:
             return mask(repr(value))
 

@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler, LifeSpanReceive, LifeSpanSco
 
 from libs.common.http.edge import Edge
 from libs.common.http.errors import answer
-from libs.common.http.guards import Authenticate, authenticated, current_principal
+from libs.common.http.guards import Authenticate, authenticated, current_actor, current_principal
 from libs.common.http.requests import BODY_MAX_BYTES, JSONRequest, check_request
 from services.gateway import openapi
 
@@ -54,7 +54,7 @@ def make_gateway(
         proxy_hops=proxy_hops,
         before_request=check_request,
         cors_config=_cors(cors_origins) if cors_origins else None,
-        dependencies={"principal": Provide(current_principal)},
+        dependencies={"principal": Provide(current_principal), "actor": Provide(current_actor)},
         exception_handlers={Exception: answer},
         guards=[authenticated],
         lifespan=list(lifespan),

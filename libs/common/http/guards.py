@@ -15,13 +15,17 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
+from libs.common.audit import Actor
 from libs.common.errors import Forbidden, Unauthenticated
 from libs.common.http.principal import Principal
+from libs.common.http.requests import actor_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 # How a handler takes the caller: `async def read(principal: Caller) -> ...`.
 Caller = NamedDependency[Principal]
+# The same as the audit log wants it: `async def change(actor: Acting) -> ...`, for the service to record.
+Acting = NamedDependency[Actor]
 
 OPEN: Final[dict[str, Any]] = {"open": True}
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
@@ -65,6 +69,11 @@ async def authenticate(connection: Connection) -> Principal:
 async def current_principal(request: Connection) -> Principal:
     """The app-wide dependency `principal`; on an open route nobody is known, which is a mistake of ours."""
     return cast("Principal", request.scope["user"])
+
+
+async def current_actor(request: Connection) -> Actor:
+    """The app-wide dependency `actor`; for routes that are not open, as `principal`."""
+    return actor_of(request, await current_principal(request))
 
 
 def _credential(connection: Connection) -> str:

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import SerializationException
 from litestar.params import BodyKwarg
 
+from libs.common.audit import Actor
 from libs.common.errors import NotFound, UnsupportedMediaType
 from libs.common.http.errors import Detail, invalid, invalid_json
+from libs.common.http.principal import Principal
 
 BODY_MAX_BYTES: Final = 1024 * 1024  # the largest honest body is a recipe or a source file of some 100 KB
 WEBHOOK_BODY_MAX_BYTES: Final = 26 * 1024 * 1024  # GitHub caps its deliveries at 25 MB and never sends one again
@@ -68,6 +71,26 @@ def _unstorable(value: Any, loc: list[str | int]) -> Iterator[Detail]:
         case list():
             for index, item in enumerate(value):
                 yield from _unstorable(item, [*loc, index])
+
+
+def actor_of(request: ASGIConnection[Any, Any, Any, Any], principal: Principal) -> Actor:
+    """Say for the audit log who asks: the caller, and what the edge knows of the request.
+
+    On an open route (a login) there is no caller yet; `stranger` makes one of the name that was given.
+    """
+    state = request.scope.get("state", {})
+    return Actor(
+        user_id=principal.user_id,
+        name=principal.name,
+        key_id=principal.key_id,
+        address=state.get("client_address") or None,
+        request_id=state.get("request_id"),
+    )
+
+
+def stranger(name: str) -> Principal:
+    """Somebody who only claims to be `name`: no user, no rights."""
+    return Principal(user_id=None, name=name, scopes=frozenset())
 
 
 async def check_request(request: Request[Any, Any, State]) -> None:

@@ -4,11 +4,12 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
+from libs.common.audit import models as audit
 from libs.common.database import Base
 from libs.common.jobs import models as jobs
 from services.builds import models as builds
 from services.gateway.accounts import models as accounts
 
-__all__ = ["accounts", "builds", "jobs", "metadata"]
+__all__ = ["accounts", "audit", "builds", "jobs", "metadata"]
 
 metadata: Final[MetaData] = Base.metadata
