@@ -78,6 +78,7 @@ class StaticKeys:
             scopes=found.scopes,
             is_superuser=ADMIN in found.scopes,
             key_id=f"static:{digest.hex()[:8]}",
+            may_run_local=ADMIN in found.scopes,
         )
 
 

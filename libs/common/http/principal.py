@@ -16,7 +16,9 @@ class Principal(msgspec.Struct, frozen=True):
     """A caller whose credentials were checked.
 
     `user_id` is None for a static API key: what it makes is shared. `name` is for logs and audit. `key_id` names the
-    API key that was used (never the key itself), None for a person's token.
+    API key that was used (never the key itself), None for a person's token or session. `session` tells that the
+    credential is a browser's cookie. `may_run_local` tells that a superuser trusts this caller's code to run as the
+    worker does (local providers).
     """
 
     user_id: int | None
@@ -24,6 +26,8 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
     is_superuser: bool = False
     key_id: str | None = None
+    session: bool = False
+    may_run_local: bool = False
 
     def may(self, scope: str) -> bool:
         """Tell whether the caller has a scope; a superuser has all."""
