@@ -151,6 +151,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         limit: Annotated[
             int, QueryParameter(ge=1, le=_LINES_MAX, description="JSON: how many lines at most")
         ] = _LINES_MAX,
+        tail: Annotated[bool, QueryParameter(description="JSON: the last lines of all, whatever `after` says")] = False,  # noqa: FBT002 - a query parameter
         timestamps: Annotated[bool, QueryParameter(description="Plain text: a time in front of each line")] = False,  # noqa: FBT002 - a query parameter
         last_event_id: Annotated[str | None, QueryParameter(description=_LAST_EVENT_ID)] = None,
         last_event_id_header: Annotated[
@@ -168,8 +169,12 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             case "text/plain":
                 return views.download(job, timestamps=timestamps)
             case _:
-                lines, more = await reader.page(job.view.id, after=after, limit=limit)
-                return Response(LogPage(job.view.id, lines, lines[-1].id if more else None))
+                page = (
+                    await reader.tail(job.view.id, limit=limit)
+                    if tail
+                    else await reader.page(job.view.id, after=after, limit=limit)
+                )
+                return Response(LogPage.of(job.view.id, page))
 
     @get(
         "/events",

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.jobs.joblog.entries import Line
+from libs.common.jobs.joblog.reader import Page
 from libs.common.jobs.view import JobView, LiveJob
 
 
@@ -20,11 +21,21 @@ class JobPage(msgspec.Struct, frozen=True):
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """Lines in order; `next_after` is the number to ask behind for more, null when no more are stored now."""
+    """Lines in order; `next_after` is the number to ask behind for more, null when no more are stored now.
+
+    `last_event_id` is what an event stream takes to go on behind these lines; null when more are stored, or no line is.
+    """
 
     job_id: UUID
     lines: list[Line]
     next_after: int | None
+    last_event_id: str | None
+
+    @classmethod
+    def of(cls, job_id: UUID, page: Page) -> "LogPage":
+        if page.position is None:
+            return cls(job_id, page.lines, page.lines[-1].id if page.lines else None, None)
+        return cls(job_id, page.lines, None, str(page.position))
 
 
 def shown(job: LiveJob) -> JobView:
@@ -69,4 +80,5 @@ LOG_EXAMPLE = {
         {"id": 2, "timestamp": "2026-11-20T18:00:02.300000Z", "level": "stdout", "message": "42 passed"},
     ],
     "next_after": None,
+    "last_event_id": "1795197602300-0",
 }

@@ -13,6 +13,7 @@ from services.gateway.frame import make_gateway
 from services.gateway.jobs.routes import router
 from tests.common.joblog.world import World
 from tests.gateway.jobs.conftest import Site
+from tests.gateway.jobs.viewer import Viewer
 
 MakeWorld = Callable[..., World]
 
@@ -164,6 +165,7 @@ async def test_log_as_json_pages(world: World, site: Site) -> None:
         page = (await site.client.get(path, params={"after": after, "limit": 100}, headers=JSON)).json()
         seen += page["lines"]
         after = page["next_after"]
+        assert (page["last_event_id"] is None) == (after is not None)
     assert [(line["id"], line["message"]) for line in seen] == [(n, f"line {n}") for n in range(1, 251)]
     assert set(seen[0]) == {"id", "timestamp", "level", "message"}
     await world.end(claimed, log)
@@ -171,6 +173,36 @@ async def test_log_as_json_pages(world: World, site: Site) -> None:
     assert (await site.client.get(path, params={"after": 10**18}, headers=JSON)).json()["lines"] == []
     assert (await site.client.get(path, params={"after": -1}, headers=JSON)).status_code == 422
     assert (await site.client.get(path)).headers["content-type"].startswith("text/event-stream")
+
+
+async def test_the_tail_of_a_log(world: World, site: Site) -> None:
+    """The last lines can be asked for alone, from Redis or the archive, and a stream goes on behind exactly these."""
+    claimed, log = await world.started()
+    path, asked = f"/jobs/{claimed.lease.job_id}/logs", {"tail": "true", "limit": "70"}
+
+    async def tail() -> dict[str, Any]:
+        return dict((await site.client.get(path, params=asked, headers=JSON)).json())
+
+    assert (await tail()) == {
+        "job_id": str(claimed.lease.job_id), "lines": [], "next_after": None, "last_event_id": None
+    }  # fmt: skip
+    await log.write("\n".join(f"line {n}" for n in range(1, 251)))
+    await log.flush()
+    live = await tail()
+    assert [line["id"] for line in live["lines"]] == list(range(181, 251))
+    assert live["next_after"] is None
+    await log.write("line 251")
+    await world.end(claimed, log)
+    viewer = Viewer(site.client, claimed.lease.job_id, lines=[{}] * 250, last_id=live["last_event_id"])
+    await viewer.watch_to_the_end()
+    assert [line["message"] for line in viewer.lines[250:]] == ["line 251"]
+    assert viewer.resets == 0
+    await world.redis.flushall()
+    archived = await tail()
+    assert [line["id"] for line in archived["lines"]] == list(range(182, 252))
+    seen_all = Viewer(site.client, claimed.lease.job_id, last_id=archived["last_event_id"])
+    await seen_all.watch_to_the_end()
+    assert (seen_all.lines, seen_all.resets) == ([], 0)
 
 
 async def test_log_as_text(world: World, site: Site) -> None:

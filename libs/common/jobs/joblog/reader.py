@@ -1,6 +1,8 @@
 """Everybody's side of a job's log: the archive, then what Redis has beyond it, joined by line number."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC
 from uuid import UUID
 
@@ -15,6 +17,14 @@ from libs.common.jobs.joblog.entries import Batch, EntryId, Line
 from libs.common.jobs.view import LiveJob
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Lines in order. `position` is where a stream goes on behind them; None when more are stored, or no line is."""
+
+    lines: list[Line]
+    position: EntryId | None
 
 
 class LogReader:
@@ -77,14 +87,34 @@ class LogReader:
         finished = job.view.finished_at or job.view.created_at
         return max(tail.last_id.next, EntryId(int(finished.timestamp() * 1000), 0))
 
-    async def page(self, job_id: UUID, *, after: int, limit: int) -> tuple[list[Line], bool]:
-        """Read up to `limit` lines behind number `after`; the flag says whether more are stored."""
+    async def page(self, job_id: UUID, *, after: int, limit: int) -> Page:
+        """Read the first `limit` lines behind number `after`."""
         lines: list[Line] = []
+        position = None
         async for batch in self.batches(job_id, after + 1):
             lines += batch.decoded()
+            position = batch.id
             if len(lines) > limit:
-                break
-        return lines[:limit], len(lines) > limit
+                return Page(lines[:limit], None)
+        return Page(lines, position)
+
+    async def tail(self, job_id: UUID, *, limit: int) -> Page:
+        """Read the last `limit` lines."""
+        lines: deque[Line] = deque(maxlen=limit)
+        position = None
+        async for batch in self.batches(job_id, max(1, await self._last_n(job_id) - limit + 1)):
+            lines += batch.decoded()
+            position = batch.id
+        return Page(list(lines), position)
+
+    async def _last_n(self, job_id: UUID) -> int:
+        """The number of the newest stored line, 0 when there is none."""
+        archived = (await archive.tail(self._database, job_id)).last_n
+        try:
+            newest = await stream.newest(self._redis, job_id)
+        except (RedisError, OSError, TimeoutError):
+            return archived
+        return archived if newest is None else max(archived, newest.next_n - 1)
 
     async def text(self, job_id: UUID, *, timestamps: bool = False) -> AsyncIterator[bytes]:
         """Yield the log as plain text without colours, a batch at a time; `timestamps` puts UTC in front of lines."""

@@ -40,6 +40,17 @@ async def first(redis: Redis, job_id: UUID) -> Entry | None:
     return page[0] if page else None
 
 
+async def newest(redis: Redis, job_id: UUID) -> Batch | None:
+    """Find the last batch of lines; None when Redis has none. Raises RedisError."""
+    end = "+"
+    while page := await redis.xrevrange(keys.job_log(job_id), max=end, count=_PAGE):
+        for entry in page:
+            if (batch := as_batch(entry)) is not None:
+                return batch
+        end = f"({page[-1][0].decode()}"
+    return None
+
+
 async def end_position(redis: Redis, job_id: UUID) -> EntryId | None:
     """Where the job's end stands, None when Redis does not have it (any more). Raises RedisError."""
     page: Sequence[Entry] = await redis.xrevrange(keys.job_log(job_id), count=1)
