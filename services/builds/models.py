@@ -4,7 +4,19 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.common.database import Base, JSONBytes, UTCDateTime
@@ -30,10 +42,15 @@ class Repository(Base):
     pipeline_path: Mapped[str] = mapped_column(String(255), default=".slipway.yml")
     filters: Mapped[Any | None] = mapped_column(JSONBytes)  # forges.Filters; None: the defaults
     env: Mapped[Any | None] = mapped_column(JSONBytes)  # name -> value, given to every step
-    sealed_webhook_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON list, newest first
+    sealed_webhook_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON list, see service/sealed.py
     sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON object, name -> value
     sealed_credentials: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON object, see BuildSpec
     auto_registered: Mapped[bool] = mapped_column(Boolean, default=False)
+    active: Mapped[bool] = mapped_column(
+        Boolean, default=True, server_default=text("true")
+    )  # False: deliveries are ignored
+    lane_limit: Mapped[int] = mapped_column(Integer, default=1, server_default="1")  # builds of a branch at once
+    newest_wins: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
@@ -126,5 +143,6 @@ class Delivery(Base):
     repository_id: Mapped[int | None] = mapped_column(ForeignKey("repositories.id", ondelete="SET NULL"))
     build_id: Mapped[int | None] = mapped_column(BigInteger)
     job_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    replay_of: Mapped[int | None] = mapped_column(BigInteger)  # the delivery that a person sent again; may be gone
     request_id: Mapped[str | None] = mapped_column(String(64))
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
