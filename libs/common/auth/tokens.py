@@ -21,11 +21,16 @@ _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a valid token says: whose it is, its own id (for revocation), when it ends (Unix seconds)."""
+    """What a valid token says: whose it is, its own id (for revocation), when it ends (Unix seconds).
+
+    `generation` is that of the user's tokens when it was made: a new password starts another. Counted, not timed:
+    clocks of two replicas differ.
+    """
 
     user_id: int
     jti: str
     expires_at: int
+    generation: int = 0
 
 
 class Tokens:
@@ -38,7 +43,8 @@ class Tokens:
         self._keys = [derive(secret, "tokens") for secret in secret_keys]
         self._lifetime_s = lifetime_s
 
-    def issue(self, user_id: int) -> str:
+    def issue(self, user_id: int, generation: int = 0) -> str:
+        """Make a token of a user; `generation` as in the user's row."""
         now = int(time.time())
         claims = {
             "sub": str(user_id),
@@ -47,6 +53,7 @@ class Tokens:
             "iss": ISSUER,
             "aud": AUDIENCE,
             "jti": secrets.token_hex(16),
+            "gen": generation,
         }
         return jwt.encode(claims, self._keys[0], algorithm=ALGORITHM)
 
@@ -73,4 +80,9 @@ def _claims(token: str, key: bytes) -> Claims:
         audience=AUDIENCE,
         options={"require": _REQUIRED, "strict_aud": True},
     )
-    return Claims(user_id=int(claims["sub"]), jti=str(claims["jti"]), expires_at=int(claims["exp"]))
+    return Claims(
+        user_id=int(claims["sub"]),
+        jti=str(claims["jti"]),
+        expires_at=int(claims["exp"]),
+        generation=int(claims.get("gen", 0)),  # absent from tokens that were made before there were generations
+    )
