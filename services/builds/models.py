@@ -46,9 +46,8 @@ class Repository(Base):
     sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON object, name -> value
     sealed_credentials: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON object, see BuildSpec
     auto_registered: Mapped[bool] = mapped_column(Boolean, default=False)
-    active: Mapped[bool] = mapped_column(
-        Boolean, default=True, server_default=text("true")
-    )  # False: deliveries are ignored
+    # False: deliveries are written down and start nothing
+    active: Mapped[bool] = mapped_column(Boolean, default=True, server_default=text("true"))
     lane_limit: Mapped[int] = mapped_column(Integer, default=1, server_default="1")  # builds of a branch at once
     newest_wins: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
