@@ -9,6 +9,7 @@
 | `epoch` | string | never expires: its absence tells that Redis lost its data |
 | `worker:<domain>:<name>` | hash | WORKER_TTL, refreshed by the heartbeat |
 | `publisher:<domain>`, `repairer` | string | lock of the one active publisher or repairer, some seconds |
+| `rate:<key, user, address or login>` | string | RATE_TTL_S, the minute that is counted |
 | `cancel` | pub/sub channel | tells workers which running job to cancel |
 | `arq:*` | arq's own | due times of short waits; JSON, no results kept |
 """
@@ -24,6 +25,8 @@ LIVE_TTL_S: Final = 48 * 3600
 DONE_TTL_S: Final = 24 * 3600
 # Three heartbeats of 10 s: one may be lost without the worker disappearing from the list.
 WORKER_TTL_S: Final = 35
+# The limits are for a minute, which begins with its first request and ends with the counter.
+RATE_TTL_S: Final = 60
 # About 20 minutes at 80 events a second, 20 MB: long enough for a browser to come back from a tunnel.
 EVENTS_MAX_LEN: Final = 100_000
 
@@ -48,6 +51,11 @@ def job_log(job_id: UUID) -> str:
 
 def worker_hash(domain: str, name: str) -> str:
     return f"worker:{domain}:{name}"
+
+
+def rate(name: str) -> str:
+    """The counter of one allowance of requests, as in `key:<id>` or `address:<address>`."""
+    return f"rate:{name}"
 
 
 def publisher_lock(domain: str) -> str:

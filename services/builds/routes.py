@@ -23,6 +23,7 @@ from libs.common import metrics
 from libs.common.errors import BadRequest, UnsupportedMediaType
 from libs.common.http.documentation import documented
 from libs.common.http.guards import OPEN
+from libs.common.http.limits import UNLIMITED
 from libs.common.http.requests import WEBHOOK_BODY_MAX_BYTES
 from libs.common.jobs.service import Jobs
 from services.builds.errors import DeliveryRefused, UnknownForge
@@ -102,6 +103,7 @@ def router(builds: Builds, jobs: Jobs, *, accept_unsigned: bool) -> Router:
         "/",
         route_handlers=[receive, receive_for_repository],
         tags=["Webhooks"],
+        opt=UNLIMITED,
         request_max_body_size=WEBHOOK_BODY_MAX_BYTES,
     )
 

@@ -20,6 +20,7 @@ from libs.common.auth.secret_key import secret_keys
 from libs.common.auth.tokens import Tokens
 from libs.common.crypto import Sealer
 from libs.common.database import Database
+from libs.common.http.limits import Limits
 from libs.common.jobs.joblog.reader import LogReader
 from libs.common.jobs.live import Live
 from libs.common.jobs.publisher import Publisher
@@ -49,7 +50,7 @@ from services.gateway.health import routes as health_routes
 from services.gateway.health.checks import DOMAINS, Health, local_provider
 from services.gateway.jobs import routes as jobs_routes
 from services.gateway.jobs.hub import Hub
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, LimitSettings
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     RedisSettings,
     RuntimeSettings,
     GatewaySettings,
+    LimitSettings,
     WebhookSettings,
     LocalRunnerSettings,
 )
@@ -91,6 +93,8 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     accounts = Accounts(database, passwords)
     tokens = Tokens(secrets, lifetime_s=chosen.access_token_minutes * 60)
     authenticator = Authenticator(StaticKeys(chosen.static_keys(core)), tokens, accounts)
+    limit = loaded[LimitSettings]
+    limits = Limits(redis, per_key=limit.per_key, per_address=limit.per_address, per_login=limit.per_login)
     health = Health(
         database, redis, env=core.env, further={"local_provider": local_provider(loaded[LocalRunnerSettings])}
     )
@@ -121,6 +125,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
             builds_routes.router(builds, jobs, accept_unsigned=core.env == "development"),
         ],
         authenticate=authenticator,
+        limits=limits,
         cors_origins=chosen.cors_origins,
         proxy_hops=chosen.trusted_proxies,
         lifespan=[lifespan],

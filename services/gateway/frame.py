@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler, LifeSpanReceive, LifeSpanSco
 from libs.common.http.edge import Edge
 from libs.common.http.errors import answer
 from libs.common.http.guards import Authenticate, authenticated, current_actor, current_principal
+from libs.common.http.limits import Limits
 from libs.common.http.requests import BODY_MAX_BYTES, JSONRequest, check_request
 from services.gateway import openapi
 
@@ -40,14 +41,15 @@ def make_gateway(
     handlers: Sequence[ControllerRouterHandler],
     *,
     authenticate: Authenticate,
+    limits: Limits | None = None,
     cors_origins: Sequence[str] = (),
     proxy_hops: int = 0,
     lifespan: Sequence[Lifespan] = (),
 ) -> Gateway:
     """Put routes into the frame: guards, error envelope, checks of the input, OpenAPI document.
 
-    `cors_origins` are the origins whose pages may call (empty: none, no CORS headers at all). `proxy_hops` is how many
-    trusted proxies stand in front.
+    `limits` counts the requests (None: nobody does). `cors_origins` are the origins whose pages may call (empty: none,
+    no CORS headers at all). `proxy_hops` is how many trusted proxies stand in front.
     """
     return Gateway(
         [*handlers, openapi.router()],
@@ -56,7 +58,7 @@ def make_gateway(
         cors_config=_cors(cors_origins) if cors_origins else None,
         dependencies={"principal": Provide(current_principal), "actor": Provide(current_actor)},
         exception_handlers={Exception: answer},
-        guards=[authenticated],
+        guards=[authenticated if limits is None else limits.around(authenticated)],
         lifespan=list(lifespan),
         logging_config=None,  # libs.common.logging is configured once, by the process
         openapi_config=openapi.config(),

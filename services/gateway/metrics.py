@@ -12,6 +12,7 @@ from sqlalchemy.pool import QueuePool
 from libs.common import metrics
 from libs.common.database import Database
 from libs.common.http.guards import OPEN
+from libs.common.http.limits import UNLIMITED
 from libs.common.jobs.models import Job
 from libs.common.jobs.states import JobStatus
 from services.gateway.health.checks import DOMAINS
@@ -25,7 +26,7 @@ _PATIENCE_S = 2.0
 def router(database: Database) -> Router:
     """Make the route; it stands outside of the OpenAPI document, and nginx does not pass it on."""
 
-    @get("/metrics", include_in_schema=False, opt=OPEN)
+    @get("/metrics", include_in_schema=False, opt=OPEN | UNLIMITED)
     async def scrape() -> Response[bytes]:
         await _measure(database)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -172,6 +172,8 @@ def _frame_answers(
         yield "403", "The credentials lack a scope (MISSING_SCOPE)"
     if "{" in path:
         yield "404", "There is no such thing, or it is somebody else's"
+    if not handler.opt.get("unlimited"):
+        yield "429", "Too many requests: see Retry-After (RATE_LIMITED)"
     if handler.http_methods & {"POST", "PUT", "PATCH"}:
         yield "413", "The body is over the size limit"
     if data is not None:

@@ -61,3 +61,23 @@ class GatewaySettings(Settings, frozen=True):
         if not entries and core.env == "development":
             entries = [keys.DEVELOPMENT_KEY]
         return [keys.StaticKey.parse(entry) for entry in entries]
+
+
+class LimitSettings(Settings, frozen=True):
+    """How often somebody may ask. Webhooks, probes and static files are not counted."""
+
+    per_key: Annotated[
+        int, setting("RATE_LIMIT_PER_KEY", "requests a minute with one API key, or of one person; 0: no limit", ge=0)
+    ] = 600
+    per_address: Annotated[
+        int,
+        setting(
+            "RATE_LIMIT_PER_ADDRESS",
+            "requests a minute without valid credentials from one address (IPv6: one /64); 0: no limit",
+            ge=0,
+        ),
+    ] = 100
+    per_login: Annotated[
+        int,
+        setting("RATE_LIMIT_PER_LOGIN", "logins a minute to one account, from wherever they come; 0: no limit", ge=0),
+    ] = 5

@@ -36,6 +36,9 @@ QUICK: Final[Mapping[str, str]] = {
     "SLIPWAY_CANCEL_GRACE_S": "5",
     "SLIPWAY_POLL_DELAY_S": "0.1",
     "SLIPWAY_LOG_CHUNK_EVERY_S": "1",
+    "RATE_LIMIT_PER_KEY": "0",  # tests ask more often than people
+    "RATE_LIMIT_PER_ADDRESS": "0",
+    "RATE_LIMIT_PER_LOGIN": "0",
 }
 
 

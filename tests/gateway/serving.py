@@ -19,7 +19,7 @@ from libs.common.settings import (
 from services.builds.settings import LocalRunnerSettings, WebhookSettings
 from services.gateway.frame import Gateway
 from services.gateway.server import Server, listen
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, LimitSettings
 
 KEY = "slp_testtest_0123456789abcdef0123456789abcdef"
 ADMIN_KEY = "slp_adminkey_0123456789abcdef0123456789abcdef"
@@ -34,7 +34,7 @@ def with_driver(url: str) -> str:
 
 
 def settings(database_url: str, redis_url: str, **gateway: object) -> Loaded:
-    """The settings of a gateway with one ordinary key, one admin key and a bootstrap administrator."""
+    """The settings of a gateway with an ordinary key, an admin key and a bootstrap administrator; no rate limits."""
     values = {
         "api_keys": (Secret(KEY), Secret(f"{ADMIN_KEY}=admin")),
         "bootstrap_admin_email": ADMIN_EMAIL,
@@ -50,6 +50,7 @@ def settings(database_url: str, redis_url: str, **gateway: object) -> Loaded:
             RedisSettings(url=Secret(redis_url)),
             RuntimeSettings(),
             GatewaySettings(**values),  # type: ignore[arg-type]
+            LimitSettings(per_key=0, per_address=0, per_login=0),
             WebhookSettings(),
             LocalRunnerSettings(),
         ]

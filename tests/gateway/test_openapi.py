@@ -59,11 +59,11 @@ def test_what_the_frame_adds() -> None:
     paths = document(sample())["paths"]
     listing = paths["/cars"]["get"]
     assert listing["x-scopes"] == ["builds:read"]
-    assert set(listing["responses"]) == {"200", "401", "403", "409", "422", "503"}
+    assert set(listing["responses"]) == {"200", "401", "403", "409", "422", "429", "503"}
     assert listing["responses"]["200"]["content"]["application/json"]["example"] == ["mini"]
     making = paths["/cars"]["post"]
     assert making["security"] == []
-    assert set(making["responses"]) == {"201", "400", "413", "415", "422", "503"}
+    assert set(making["responses"]) == {"201", "400", "413", "415", "422", "429", "503"}
     assert "INVALID_JSON" in making["responses"]["400"]["description"]
     assert "404" in paths["/cars/{number}"]["get"]["responses"]
 

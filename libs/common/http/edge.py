@@ -1,8 +1,8 @@
 """The outermost layer: what every answer has, whatever made it, also a 404 or a refusal before routing.
 
-Request ids, security headers, one log line and two metrics per request. It is plain ASGI around the whole app,
-because the framework's own middleware runs only where a route was found, and its logging writes every chunk of a
-stream.
+Request ids, security and rate limit headers, one log line and two metrics per request; and HEAD, which every GET route
+answers. It is plain ASGI around the whole app, because the framework's own middleware runs only where a route was
+found, and its logging writes every chunk of a stream.
 """
 
 import asyncio
@@ -52,13 +52,13 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
         state: dict[str, Any] = scope.setdefault("state", {})
+        exchange = _Exchange(scope, receive, send)
         state["request_id"] = exchange.request_id
         state["client_address"] = client = client_address(scope, self._proxy_hops)
         with bound_contextvars(request_id=exchange.request_id, correlation_id=exchange.request_id):
             try:
-                await self._app(scope, exchange.receive, exchange.send)
+                await self._app(exchange.routed, exchange.receive, exchange.send)
             except Exception as error:  # noqa: BLE001 - nothing may leave here but an answer
                 await exchange.fail(error)
             finally:
@@ -84,13 +84,18 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
+        self._receive, self._send = receive, send
+        self._method = scope["method"]
         self._path = scope["path"]  # the router rewrites it
+        self._state: dict[str, Any] = scope["state"]
         self._started_at = time.perf_counter()
         self._status = 0
         self._is_stream = False
         self._body_read = not _announces_body(scope)
+        self._is_over = False
         self.request_id = _request_id(scope)
+        # HEAD is GET without the content (RFC 9110, 9.3.2): the app makes the whole answer, `send` leaves out the body.
+        self.routed: HTTPScope = {**scope, "method": "GET"} if self._method == "HEAD" else scope
 
     async def receive(self) -> Any:
         message = await self._receive()
@@ -99,8 +104,14 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
+        if self._is_over:
+            return
         if message["type"] == "http.response.start":
             self._start(message)
+        elif message["type"] == "http.response.body" and self._method == "HEAD":
+            # Also of a stream: its client is seen as gone at once, and the stream ends.
+            self._is_over = True
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
         elif message["type"] == "http.response.body" and not message.get("more_body") and not self._body_read:
             await self._send({**message, "more_body": True})
             await self._drain()
@@ -125,7 +136,10 @@ class _Exchange:
         self._is_stream = (b"content-type", b"text/event-stream") in (
             (name.lower(), value.partition(b";")[0]) for name, value in headers
         )
+        headers = [(name, _with_head(value) if name.lower() == b"allow" else value) for name, value in headers]
         headers += [(name, value) for name, value in _SECURITY if name not in present]
+        if "rate_limit" in self._state:
+            headers += self._state["rate_limit"].headers
         identity = self.request_id.encode()
         headers += [(b"x-request-id", identity), (b"x-correlation-id", identity)]
         if not self._body_read:
@@ -147,8 +161,8 @@ class _Exchange:
     def record(self, client: str) -> None:
         """Log and count the request; called once, at its end. Status 0: the client left before any answer."""
         elapsed_s = time.perf_counter() - self._started_at
-        route = str(self._scope.get("path_template") or "unmatched")  # set by the router
-        method = self._scope["method"]
+        route = str(self.routed.get("path_template") or "unmatched")  # set by the router
+        method = self._method
         metrics.HTTP_REQUESTS.labels(method, route, str(self._status)).inc()
         if not self._is_stream:  # hours of an open stream say nothing about speed
             metrics.HTTP_DURATION.labels(method, route).observe(elapsed_s)
@@ -171,6 +185,12 @@ def _request_id(scope: HTTPScope) -> str:
         if _SANE_ID.fullmatch(given):
             return given.decode()
     return uuid.uuid4().hex
+
+
+def _with_head(allow: bytes) -> bytes:
+    """Add HEAD to the methods of an `Allow` header that has GET."""
+    methods = [method.strip() for method in allow.split(b",")]
+    return allow + b", HEAD" if b"GET" in methods and b"HEAD" not in methods else allow
 
 
 def _announces_body(scope: HTTPScope) -> bool:

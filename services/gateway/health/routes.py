@@ -9,6 +9,7 @@ from litestar.response import Redirect
 from libs.common.database import utcnow
 from libs.common.http.documentation import documented
 from libs.common.http.guards import OPEN
+from libs.common.http.limits import UNLIMITED
 from libs.common.version import VERSION
 from services.gateway.health.checks import DOMAINS, Check, Health, Heartbeat
 from services.gateway.health.schemas import (
@@ -99,7 +100,7 @@ def router(health: Health) -> Router:
         return Status(overall, utcnow(), components)
 
     handlers = [root, read_health, read_api_health, read_ready, read_live, ping, read_status]
-    return Router("/", route_handlers=handlers, tags=["Health"])
+    return Router("/", route_handlers=handlers, tags=["Health"], opt=UNLIMITED)
 
 
 def _word(*, up: bool) -> str:
