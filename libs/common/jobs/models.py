@@ -5,12 +5,23 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Integer, LargeBinary, String, Text, Uuid, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.common.database import Base, JSONBytes, UTCDateTime
 from libs.common.jobs.states import JobStatus
 
 _ACTIVE = text("status IN ('pending', 'running')")
+_PENDING = text("status = 'pending'")
+_HOLDS_A_LANE = text("lane IS NOT NULL AND lease_owner IS NOT NULL")
+
+
+def _sharer(context: DefaultExecutionContext) -> str:
+    """Who takes turns with this job: its owner; for a shared one, which has none, its repository."""
+    job = context.get_current_parameters()
+    if job.get("owner") is not None:
+        return f"user:{job['owner']}"
+    return f"repo:{job['repository']}" if job.get("repository") else ""
 
 
 class Job(Base):
@@ -22,8 +33,15 @@ class Job(Base):
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         # The publisher's question: what is due and not published? Only active rows are in it, so it stays small.
         Index("ix_jobs_due", "domain", "job_class", "run_at", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
-        # The lane's question: who is before me?
+        # The queue's questions: whose turn is it, how many wait before me?
+        Index(
+            *("ix_jobs_waiting", "domain", "job_class", "sharer", "run_at", "id"),
+            postgresql_where=_PENDING,
+            sqlite_where=_PENDING,
+        ),
+        # The lane's questions: who is before me, who runs? The second index never holds more than all workers' slots.
         Index("ix_jobs_lane", "lane", "id", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
+        Index("ix_jobs_lane_held", "lane", postgresql_where=_HOLDS_A_LANE, sqlite_where=_HOLDS_A_LANE),
         # The repairer's cursor.
         Index("ix_jobs_updated", "updated_at"),
         # Lists: newest first for one owner, and by repository.
@@ -38,6 +56,7 @@ class Job(Base):
     kind: Mapped[str] = mapped_column(String(64))
     job_class: Mapped[str] = mapped_column(String(16))
     owner: Mapped[int | None] = mapped_column(BigInteger)  # None: shared
+    sharer: Mapped[str] = mapped_column(String(300), default=_sharer, server_default="")  # whose turn it takes
     subject_type: Mapped[str] = mapped_column(String(32))  # build, server, app
     subject_id: Mapped[str] = mapped_column(String(64))
     lane: Mapped[str | None] = mapped_column(String(255))  # None: may run beside anything
@@ -63,6 +82,7 @@ class Job(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)  # handler errors
     crashes: Mapped[int] = mapped_column(Integer, default=0)  # leases that lapsed since the last clean step
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    cancel_reason: Mapped[Any | None] = mapped_column(JSONBytes)  # {code, message}; None: somebody asked
     wake_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # What it is about, for filters; None where it means nothing
     repository: Mapped[str | None] = mapped_column(String(255))
@@ -105,5 +125,7 @@ class Domain(Base):
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     paused: Mapped[bool] = mapped_column(Boolean, default=False)
+    paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # None, as the next two: not paused
     paused_by: Mapped[str | None] = mapped_column(String(255))
+    reason: Mapped[str | None] = mapped_column(Text)  # None also: none was given
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -35,6 +35,26 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_log_subject", ["subject_type", "subject_id", "id"], unique=False)
 
     op.create_table(
+        "idempotent_answers",
+        sa.Column("owner", sa.String(length=80), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("attempt", sa.Uuid(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("subject_type", sa.String(length=32), nullable=False),
+        sa.Column("subject_id", sa.String(length=255), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.Column("done_at", database.UTCDateTime(), nullable=False),
+        sa.Column("answer_by", database.UTCDateTime(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("headers", database.JSONBytes(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_idempotent_answers")),
+    )
+    with op.batch_alter_table("idempotent_answers", schema=None) as batch_op:
+        batch_op.create_index("ix_idempotent_answers_done_at", ["done_at"], unique=False)
+
+    op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=8), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
@@ -80,6 +100,28 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("replay_of", sa.BigInteger(), nullable=True))
 
+    with op.batch_alter_table("domains", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("paused_at", database.UTCDateTime(), nullable=True))
+        batch_op.add_column(sa.Column("reason", sa.Text(), nullable=True))
+
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("sharer", sa.String(length=300), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("cancel_reason", database.JSONBytes(), nullable=True))
+        batch_op.create_index(
+            "ix_jobs_lane_held",
+            ["lane"],
+            unique=False,
+            postgresql_where=sa.text("lane IS NOT NULL AND lease_owner IS NOT NULL"),
+            sqlite_where=sa.text("lane IS NOT NULL AND lease_owner IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_jobs_waiting",
+            ["domain", "job_class", "sharer", "run_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+
     with op.batch_alter_table("repositories", schema=None) as batch_op:
         batch_op.add_column(sa.Column("active", sa.Boolean(), server_default=sa.text("(true)"), nullable=False))
         batch_op.add_column(sa.Column("lane_limit", sa.Integer(), server_default="1", nullable=False))
@@ -105,6 +147,24 @@ def downgrade() -> None:
         batch_op.drop_column("lane_limit")
         batch_op.drop_column("active")
 
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_jobs_waiting",
+            postgresql_where=sa.text("status = 'pending'"),
+            sqlite_where=sa.text("status = 'pending'"),
+        )
+        batch_op.drop_index(
+            "ix_jobs_lane_held",
+            postgresql_where=sa.text("lane IS NOT NULL AND lease_owner IS NOT NULL"),
+            sqlite_where=sa.text("lane IS NOT NULL AND lease_owner IS NOT NULL"),
+        )
+        batch_op.drop_column("cancel_reason")
+        batch_op.drop_column("sharer")
+
+    with op.batch_alter_table("domains", schema=None) as batch_op:
+        batch_op.drop_column("reason")
+        batch_op.drop_column("paused_at")
+
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_column("replay_of")
 
@@ -121,6 +181,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_api_keys_user_id"))
 
     op.drop_table("api_keys")
+    with op.batch_alter_table("idempotent_answers", schema=None) as batch_op:
+        batch_op.drop_index("ix_idempotent_answers_done_at")
+
+    op.drop_table("idempotent_answers")
     with op.batch_alter_table("audit_log", schema=None) as batch_op:
         batch_op.drop_index("ix_audit_log_subject")
         batch_op.drop_index("ix_audit_log_at")
