@@ -40,7 +40,7 @@ from services.builds.forges import (
     kept,
     supported,
 )
-from services.builds.schemas import DeliveryAccepted, DeliveryIgnored
+from services.builds.schemas.webhooks import DeliveryAccepted, DeliveryIgnored
 from services.builds.service import Accepted, Builds, Ignored, Incoming
 
 log = structlog.get_logger()

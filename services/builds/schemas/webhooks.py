@@ -1,4 +1,4 @@
-"""HTTP bodies of the builds slice."""
+"""Answers of the webhook addresses."""
 
 from uuid import UUID
 

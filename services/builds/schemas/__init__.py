@@ -1,0 +1,1 @@
+"""HTTP bodies of the builds slice."""
