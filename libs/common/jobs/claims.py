@@ -8,22 +8,24 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, and_, bindparam, case, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
 from libs.common.database import now_sql
 from libs.common.errors import LeaseLost
 from libs.common.jobs import store
 from libs.common.jobs.kinds import Outcome
-from libs.common.jobs.models import Domain, Job
-from libs.common.jobs.states import ACTIVE, JobStatus
+from libs.common.jobs.models import ACTIVE_WORDS, Domain, Job
+from libs.common.jobs.states import JobStatus
 from libs.common.jobs.view import LiveJob, live_job
 
-_ACTIVE = [status.value for status in ACTIVE]
+# The highest lane limit that is counted up to: nobody runs more builds of one branch at once, and a count without an
+# end costs the square of a lane's length.
+LANE_LIMIT_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +58,41 @@ class Claimed:
 
 
 def claimable(tx: AsyncConnection) -> ColumnElement[bool]:
-    """The condition under which a job may be claimed now: due, alive, lease free, domain on, lane free.
-
-    A lane is free for a job when fewer than its limit stand before it (that keeps the order) and fewer than its limit
-    hold a lease (a job with a smaller id may be committed later than one that runs already).
-    """
+    """The condition under which a job may be claimed now: due, alive, lease free, domain on, lane free."""
     return _claimable(tx.dialect.name)
 
 
 @cache
 def _claimable(dialect_name: str) -> ColumnElement[bool]:
     now = now_sql(dialect_name)
-    ahead, holding = aliased(Job), aliased(Job)
-    before = select(func.count()).where(ahead.lane == Job.lane, ahead.id < Job.id, ahead.status.in_(_ACTIVE))
-    running = select(func.count()).where(
-        holding.lane == Job.lane, holding.id != Job.id, holding.status.in_(_ACTIVE), holding.lease_until > now
-    )
-    lane_free = or_(
-        Job.lane.is_(None),
-        and_(before.scalar_subquery() < Job.lane_limit, running.scalar_subquery() < Job.lane_limit),
-    )
     lease_free = or_(Job.lease_until.is_(None), Job.lease_until <= now)
-    return and_(Job.status.in_(_ACTIVE), Job.run_at <= now, lease_free, ~_paused(), lane_free)
+    alive = Job.status.in_(ACTIVE_WORDS)
+    return and_(alive, Job.run_at <= now, lease_free, ~paused(Job.domain), lane_free(dialect_name, Job))
+
+
+def lane_free(dialect_name: str, job: Any) -> ColumnElement[bool]:
+    """The condition under which a job's lane lets it run; `job` is Job or an alias of it.
+
+    A lane is free for a job when fewer than its limit stand before it (that keeps the order) and fewer than its limit
+    hold a lease (a job with a smaller id may be committed later than one that runs already).
+    """
+    ahead, holding = aliased(Job), aliased(Job)
+    before = select(ahead.id).where(ahead.lane == job.lane, ahead.id < job.id, ahead.status.in_(ACTIVE_WORDS))
+    some_before = before.limit(LANE_LIMIT_MAX).correlate(job).subquery()
+    is_next = or_(
+        and_(job.lane_limit == 1, ~before.exists()),
+        and_(job.lane_limit > 1, select(func.count()).select_from(some_before).scalar_subquery() < job.lane_limit),
+    )
+    running = select(func.count()).where(
+        and_(holding.lane == job.lane, holding.lane.is_not(None), holding.lease_owner.is_not(None)),
+        and_(holding.id != job.id, holding.lease_until > now_sql(dialect_name)),
+    )
+    return or_(job.lane.is_(None), and_(is_next, running.scalar_subquery() < job.lane_limit))
+
+
+def paused(domain: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """The condition that a domain is paused."""
+    return exists().where(Domain.name == domain, Domain.paused)
 
 
 async def claim(
@@ -120,19 +135,15 @@ async def _turn_away(tx: AsyncConnection, job_ids: set[uuid.UUID]) -> list[LiveJ
 
     The new version also tells a late note of their publication (store.mark_published) that it is out of date.
     """
-    waits = and_(Job.id.in_(job_ids), Job.status.in_(_ACTIVE), Job.lease_owner.is_(None))
+    waits = and_(Job.id.in_(job_ids), Job.status.in_(ACTIVE_WORDS), Job.lease_owner.is_(None))
     rows = select(Job.id).where(waits).order_by(Job.id).with_for_update(skip_locked=True)
     reason = case(
-        (_paused(), "its domain to be resumed"),
+        (paused(Job.domain), "its domain to be resumed"),
         (and_(Job.lane.is_not(None), Job.run_at <= now_sql(tx.dialect)), "an earlier job of " + Job.lane),
         else_=Job.waiting_for,
     )
     statement = store.changed(tx.dialect, Job.id.in_(rows.scalar_subquery()), published_at=None, waiting_for=reason)
     return [live_job(row) for row in await tx.execute(statement)]
-
-
-def _paused() -> ColumnElement[bool]:
-    return exists().where(Domain.name == Job.domain, Domain.paused)
 
 
 async def _lock_lanes(tx: AsyncConnection, job_ids: Sequence[uuid.UUID]) -> None:

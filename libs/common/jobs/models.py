@@ -2,15 +2,32 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Integer, LargeBinary, String, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    Uuid,
+    literal_column,
+    text,
+)
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.common.database import Base, JSONBytes, UTCDateTime
 from libs.common.jobs.states import JobStatus
 
+# The words stand in the statement itself, here and wherever such rows are asked for: with bound values SQLite never
+# uses an index of some rows only, and PostgreSQL only while it plans every execution anew.
+ACTIVE_WORDS: Final[tuple[ColumnElement[str], ...]] = (literal_column("'pending'"), literal_column("'running'"))
+PENDING_WORD: Final[ColumnElement[str]] = literal_column("'pending'")
 _ACTIVE = text("status IN ('pending', 'running')")
 _PENDING = text("status = 'pending'")
 _HOLDS_A_LANE = text("lane IS NOT NULL AND lease_owner IS NOT NULL")
@@ -18,7 +35,7 @@ _HOLDS_A_LANE = text("lane IS NOT NULL AND lease_owner IS NOT NULL")
 
 def _sharer(context: DefaultExecutionContext) -> str:
     """Who takes turns with this job: its owner; for a shared one, which has none, its repository."""
-    job = context.get_current_parameters()
+    job = context.get_current_parameters()  # type: ignore[no-untyped-call]
     if job.get("owner") is not None:
         return f"user:{job['owner']}"
     return f"repo:{job['repository']}" if job.get("repository") else ""
