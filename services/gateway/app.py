@@ -8,6 +8,7 @@ keep a gateway from starting: it answers 503 or does without, and works as soon 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from libs.common.auth.secret_key import secret_keys
 from libs.common.auth.tokens import Tokens
 from libs.common.crypto import Sealer
 from libs.common.database import Database
+from libs.common.http.idempotency import Idempotency
 from libs.common.http.limits import Limits
 from libs.common.jobs.joblog.reader import LogReader
 from libs.common.jobs.live import Live
@@ -44,7 +46,11 @@ from services.builds.settings import LocalRunnerSettings, WebhookSettings
 from services.gateway import metrics
 from services.gateway.accounts import routes as accounts_routes
 from services.gateway.accounts.authentication import Authenticator
-from services.gateway.accounts.service import Accounts
+from services.gateway.accounts.cookies import Cookies
+from services.gateway.accounts.service.api_keys import ApiKeys
+from services.gateway.accounts.service.logins import Logins, SessionLife
+from services.gateway.accounts.service.uses import Uses
+from services.gateway.accounts.service.users import Users
 from services.gateway.frame import Gateway, make_gateway
 from services.gateway.health import routes as health_routes
 from services.gateway.health.checks import DOMAINS, Health, local_provider
@@ -90,9 +96,20 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     builds = builds_service.Builds(database, Sealer(secrets), loaded[WebhookSettings])
 
     passwords = Passwords()
-    accounts = Accounts(database, passwords)
+    users = Users(database, passwords)
     tokens = Tokens(secrets, lifetime_s=chosen.access_token_minutes * 60)
-    authenticator = Authenticator(StaticKeys(chosen.static_keys(core)), tokens, accounts)
+    life = SessionLife(
+        idle=timedelta(minutes=chosen.session_idle_minutes), whole=timedelta(hours=chosen.session_hours)
+    )
+    logins, uses = Logins(database, passwords, tokens, life), Uses(database)
+    authenticator = Authenticator(database, StaticKeys(chosen.static_keys(core)), tokens, life, uses)
+    listen = loaded[ListenSettings]
+    cookies = Cookies(
+        life,
+        always_secure=core.env == "production" and not listen.is_loopback,
+        proxy_hops=chosen.trusted_proxies,
+    )
+    signups = listen.is_loopback if chosen.allow_signups is None else chosen.allow_signups
     limit = loaded[LimitSettings]
     limits = Limits(redis, per_key=limit.per_key, per_address=limit.per_address, per_login=limit.per_login)
     health = Health(
@@ -100,11 +117,11 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     )
 
     parts = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
-    parts += [Repairer(database, live, runtime).run, hub.run]
+    parts += [Repairer(database, live, runtime).run, hub.run, uses.run]
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        first_admin = asyncio.create_task(_make_first_admin(accounts, chosen))
+        first_admin = asyncio.create_task(_make_first_admin(users, chosen))
         await asyncio.wait({first_admin}, timeout=_FIRST_ADMIN_S)
         tasks = [asyncio.create_task(supervise(part)) for part in parts]
         try:
@@ -120,11 +137,13 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
         [
             health_routes.router(health),
             metrics.router(database),
-            accounts_routes.router(accounts, tokens),
+            accounts_routes.router(users, logins, ApiKeys(database), cookies, signups=signups),
             jobs_routes.router(jobs, hub, LogReader(database, redis)),
             builds_routes.router(builds, jobs, accept_unsigned=core.env == "development"),
+            ui_routes.router(),
         ],
         authenticate=authenticator,
+        idempotency=Idempotency(database, secrets),
         limits=limits,
         cors_origins=chosen.cors_origins,
         proxy_hops=chosen.trusted_proxies,
@@ -132,14 +151,14 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     )
 
 
-async def _make_first_admin(accounts: Accounts, chosen: GatewaySettings) -> None:
+async def _make_first_admin(users: Users, chosen: GatewaySettings) -> None:
     """Make the bootstrap administrator as soon as the database is there."""
     email, password = chosen.bootstrap_admin_email, chosen.bootstrap_admin_password
     if email is None or password is None:
         return
     while True:
         try:
-            await accounts.ensure_first_admin(email, password.reveal())
+            await users.ensure_first_admin(email, password.reveal())
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("first_admin_waits", reason=repr(error))
             await asyncio.sleep(_RETRY_S)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler, LifeSpanReceive, LifeSpanSco
 from libs.common.http.edge import Edge
 from libs.common.http.errors import answer
 from libs.common.http.guards import Authenticate, authenticated, current_actor, current_principal
+from libs.common.http.idempotency import REPLAYED, Idempotency
 from libs.common.http.limits import Limits
 from libs.common.http.requests import BODY_MAX_BYTES, JSONRequest, check_request
 from services.gateway import openapi
@@ -41,6 +42,7 @@ def make_gateway(
     handlers: Sequence[ControllerRouterHandler],
     *,
     authenticate: Authenticate,
+    idempotency: Idempotency | None = None,
     limits: Limits | None = None,
     cors_origins: Sequence[str] = (),
     proxy_hops: int = 0,
@@ -51,15 +53,21 @@ def make_gateway(
     `limits` counts the requests (None: nobody does). `cors_origins` are the origins whose pages may call (empty: none,
     no CORS headers at all). `proxy_hops` is how many trusted proxies stand in front.
     """
+
+    async def before(request: Request[Any, Any, State]) -> Response[bytes] | None:
+        await check_request(request)
+        return None if idempotency is None else await idempotency.before(request)
+
     return Gateway(
         [*handlers, openapi.router()],
         proxy_hops=proxy_hops,
-        before_request=check_request,
+        before_request=before,
         cors_config=_cors(cors_origins) if cors_origins else None,
         dependencies={"principal": Provide(current_principal), "actor": Provide(current_actor)},
         exception_handlers={Exception: answer},
         guards=[authenticated if limits is None else limits.around(authenticated)],
         lifespan=list(lifespan),
+        middleware=[] if idempotency is None else [idempotency.around],
         logging_config=None,  # libs.common.logging is configured once, by the process
         openapi_config=openapi.config(),
         request_class=JSONRequest,
@@ -81,6 +89,6 @@ def _cors(origins: Sequence[str]) -> CORSConfig:
             "Idempotency-Key",
             "Last-Event-ID",
         ],
-        expose_headers=["X-Request-ID", "X-Correlation-ID", "Location", "Retry-After"],
+        expose_headers=["X-Request-ID", "X-Correlation-ID", "Location", "Retry-After", REPLAYED],
         max_age=_HOUR_S,
     )

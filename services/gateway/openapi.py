@@ -22,6 +22,7 @@ from litestar.types import ControllerRouterHandler
 
 from libs.common.http.errors import ErrorEnvelope
 from libs.common.http.guards import OPEN
+from libs.common.http.idempotency import HEADER, KEY_FORM
 from libs.common.version import VERSION
 
 DOCUMENT: Final = "/api/openapi.json"
@@ -34,6 +35,12 @@ _YEAR_S: Final = 365 * 24 * 3600
 _SECURITY: Final[dict[str, SecurityScheme]] = {
     "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key"),
     "bearer": SecurityScheme(type="http", scheme="bearer", description="A login token or an API key"),
+}
+_IDEMPOTENCY_KEY: Final = {
+    "name": HEADER,
+    "in": "header",
+    "description": "A word of your own for this request: sent again with it, it is done once and answered alike",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_FORM}$"},
 }
 # Our scripts and nobody else's; the viewer writes style elements into its shadow root, hence 'unsafe-inline' there.
 _PAGE_POLICY: Final = (
@@ -151,6 +158,9 @@ def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -
     for status, reason in _frame_answers(path, handler, is_open=is_open, needs_scope=bool(scopes)):
         answers.setdefault(status, {"description": reason, "content": {"application/json": {"schema": _ENVELOPE}}})
 
+    if handler.opt.get("idempotent"):
+        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+
     example, body_example = handler.opt.get("example"), handler.opt.get("body_example")
     success = answers.get(str(handler.status_code), {})
     _set_example(success.get("content"), example)
@@ -179,6 +189,8 @@ def _frame_answers(
     if data is not None:
         media = data.kwarg_definition.media_type if isinstance(data.kwarg_definition, BodyKwarg) else "application/json"
         yield "415", f"The body is not {media}"
+    if handler.opt.get("idempotent"):
+        yield "409", "The Idempotency-Key was used, and its answer cannot be repeated (IDEMPOTENCY_...)"
     yield "422", "A value is not valid (VALIDATION_ERROR)"
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.audit.models import AuditEntry
 from libs.common.database import Database, utcnow
+from libs.common.idempotency import Intent
 from libs.common.logging import masked
 
 JSON: TypeAlias = str | int | float | bool | Sequence["JSON"] | Mapping[str, "JSON"] | None
@@ -28,7 +29,7 @@ class Actor:
 
     `user_id` is None for a static API key and for a stranger (a refused login), whose `name` is what they claimed to
     be. `key_id` names the API key that was used, None when none was. `address` is the client's, None for a Unix
-    socket.
+    socket. `intent` is that of the request's Idempotency-Key, None when it has none.
     """
 
     user_id: int | None
@@ -36,6 +37,7 @@ class Actor:
     key_id: str | None
     address: str | None
     request_id: str | None
+    intent: Intent | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -75,7 +77,12 @@ async def record(tx: AsyncConnection, actor: Actor, action: str, subject: tuple[
     `action` is what has happened, as thing and past tense ("api_key.created"); `subject` is (type, id). `details` are
     for a person who asks later what was changed: names and old or new values, never a secret. Should one get there all
     the same, fields of such names and texts of such shapes are masked as in the log.
+
+    The request's Idempotency-Key is bound to the transaction here, because this is the one call that every change
+    makes. Raises KeyInUse, which must roll the transaction back.
     """
+    if actor.intent is not None:
+        await actor.intent.fulfil(tx, action, subject)
     values = {
         "at": utcnow(),
         "actor": actor.name[:_NAME_MAX_CHARS],

@@ -85,6 +85,7 @@ def actor_of(request: ASGIConnection[Any, Any, Any, Any], principal: Principal) 
         key_id=principal.key_id,
         address=state.get("client_address") or None,
         request_id=state.get("request_id"),
+        intent=state.get("intent"),
     )
 
 

@@ -9,7 +9,8 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.common import keys
+from libs.common import audit, keys
+from libs.common.audit import Actor
 from libs.common.database import Database
 from libs.common.errors import Conflict, NotFound
 from libs.common.jobs import store
@@ -73,8 +74,10 @@ class Jobs:
             self._outage.over()
             self.marker.note(handed_out, epoch)
 
-    async def cancel(self, job_id: uuid.UUID) -> LiveJob:
+    async def cancel(self, job_id: uuid.UUID, actor: Actor | None = None) -> LiveJob:
         """Cancel a job: one that never started ends at once, any other is told and ends when its work is undone.
+
+        `actor` is who asks; None: the product itself, which the audit log does not note.
 
         Raises NotFound, and Conflict (JOB_ENDED) for a terminal job. Asking again changes nothing.
         """
@@ -92,11 +95,15 @@ class Jobs:
             else:
                 job = await store.request_cancel(tx, job_id)
                 leased = await store.is_leased(tx, job_id)
+            if actor is not None:
+                await audit.record(tx, actor, "job.cancelled", ("job", str(job_id)), kind=job.view.kind)
         await self._tell(job, leased=leased)
         return job
 
-    async def retry(self, job_id: uuid.UUID, *, request_id: str | None = None) -> LiveJob:
+    async def retry(self, job_id: uuid.UUID, actor: Actor | None = None) -> LiveJob:
         """Make a new job that does the same on the same subject and points back (`retry_of`).
+
+        `actor` as in `cancel`.
 
         Raises NotFound, and Conflict when the job has not ended (JOB_NOT_ENDED), its kind cannot be retried
         (NOT_RETRYABLE) or the slice refuses.
@@ -108,8 +115,11 @@ class Jobs:
             rule = self._rule(old)
             if rule.on_retry is None:
                 raise Conflict(f"Jobs of kind {old.view.kind} cannot be retried", code="NOT_RETRYABLE")
-            new = await store.insert_retry(tx, job_id, request_id)
+            new = await store.insert_retry(tx, job_id, None if actor is None else actor.request_id)
             await rule.on_retry(tx, old, new)
+            if actor is not None:
+                subject = ("job", str(new.view.id))
+                await audit.record(tx, actor, "job.retried", subject, kind=new.view.kind, retry_of=str(job_id))
         await self.announce([new])
         return new
 

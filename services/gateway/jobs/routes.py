@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from libs.common.errors import BadRequest, Invalid, NotFound, Unauthenticated
 from libs.common.http.documentation import documented
 from libs.common.http.errors import Detail, invalid
-from libs.common.http.guards import Caller, authenticate, requires
+from libs.common.http.guards import Acting, Caller, authenticate, requires
+from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.paging import DEFAULT_SIZE, Cursor, Limit, Offset, next_cursor, read_cursor
 from libs.common.http.principal import Principal
 from libs.common.http.requests import BIGINT_MAX
@@ -106,11 +107,12 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             "Cancel a job: at once when it has not started, else when its work is undone",
             example={**JOB_EXAMPLE, "cancel_requested": True},
             errors={404: _NO_SUCH_JOB, 409: "The job has ended (JOB_ENDED)"},
+            opt=IDEMPOTENT,
         ),
     )
-    async def cancel_job(principal: Caller, job_id: FromPath[str]) -> JobView:
+    async def cancel_job(principal: Caller, actor: Acting, job_id: FromPath[str]) -> JobView:
         job = await views.visible(principal, job_id)
-        return shown(await jobs.cancel(job.view.id))
+        return shown(await jobs.cancel(job.view.id, actor))
 
     @post(
         "/jobs/{job_id:str}/retry",
@@ -123,12 +125,12 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
                 404: _NO_SUCH_JOB,
                 409: "The job has not ended (JOB_NOT_ENDED), or its kind is never retried (NOT_RETRYABLE)",
             },
+            opt=IDEMPOTENT,
         ),
     )
-    async def retry_job(request: AnyRequest, principal: Caller, job_id: FromPath[str]) -> Response[JobView]:
+    async def retry_job(principal: Caller, actor: Acting, job_id: FromPath[str]) -> Response[JobView]:
         job = await views.visible(principal, job_id)
-        request_id = request.scope.get("state", {}).get("request_id")
-        new = await jobs.retry(job.view.id, request_id=request_id)
+        new = await jobs.retry(job.view.id, actor)
         return Response(shown(new), status_code=HTTP_202_ACCEPTED, headers={"Location": f"/jobs/{new.view.id}"})
 
     @get(
