@@ -8,9 +8,9 @@ parsing. A tag from the bytes cannot forget a field, however the answer comes ab
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from litestar.enums import ScopeType
@@ -73,8 +73,8 @@ class _Answer:
         await self._send_tagged(start, message)
 
     def _is_polled(self) -> bool:
-        # The router sets the handler, if it finds one.
-        return "route_handler" in self._scope and bool(self._scope["route_handler"].opt.get("polled"))
+        handler = cast("Mapping[str, Any]", self._scope).get("route_handler")  # set by the router, if it finds one
+        return handler is not None and bool(handler.opt.get("polled"))
 
     async def _send_tagged(self, start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent) -> None:
         headers = _tagged(list(start["headers"]), body["body"])

@@ -1,7 +1,7 @@
 """How often somebody may ask, counted in Redis over all gateways.
 
     guards=[limits.around(authenticated)]           every request, for its caller or its client's address
-    await count_login(request, data.username)       further, in the handler of a login
+    await count_login(request, data.username)       once more, in the handler of a login
 
 A caller with valid credentials has an allowance a minute for their key (a person: for all their tokens and sessions
 together). Everybody else, wrong credentials included, has one for their address. A login has one for the account that
@@ -104,10 +104,14 @@ class _Share:
 class Limits:
     """Counts requests; one per process. Each limit is in requests a minute, 0: none."""
 
-    def __init__(self, redis: Redis, *, per_key: int, per_address: int, per_login: int) -> None:
+    def __init__(
+        self, redis: Redis, *, per_key: int, per_address: int, per_login: int, minute_s: float = keys.RATE_TTL_S
+    ) -> None:
+        """`minute_s` is how long a minute lasts; tests have shorter ones."""
         self.per_key = per_key
         self.per_address = per_address
         self.per_login = per_login
+        self._minute_ms = int(minute_s * 1000)
         self._take = redis.register_script(_SCRIPT)
         self._known: dict[str, _Share] = {}
         self._pause_ends_at = 0.0
@@ -187,7 +191,7 @@ class Limits:
         wanted = max(1, limit // _SHARE)
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                taken, left_ms = await self._take(keys=[keys.rate(name)], args=[wanted, keys.RATE_TTL_S * 1000])
+                taken, left_ms = await self._take(keys=[keys.rate(name)], args=[wanted, self._minute_ms])
         except (RedisError, OSError, TimeoutError) as error:
             self._outage.failed(error)
             self._pause_ends_at = time.monotonic() + _PAUSE_S
@@ -197,6 +201,17 @@ class Limits:
         share.elsewhere = max(0, limit - taken)
         share.ends_at = time.monotonic() + left_ms / 1000
         return True
+
+
+async def count_login(connection: Connection, name: str) -> None:
+    """Count a login by the limits of the app, if it has any. Call it before the password is looked at.
+
+    `name` is what was given as e-mail address or user name; whether there is such a user makes no difference. A person
+    who has both has an allowance for each. Raises TooManyRequests.
+    """
+    limits: Limits | None = connection.app.state.get("limits")
+    if limits is not None:
+        await limits.count_login(connection, name)
 
 
 def caller_name(principal: Principal) -> str:
