@@ -13,6 +13,7 @@ RequestError
 ├── NotReplayable        409  what was refused, or said nothing, is not done again
 ├── RunFiltered          409  the repository's filters let no such run through
 ├── AmbiguousRepository  409  several repositories have this name; the details list them
+├── TooManySecrets       409  the repository has as many secrets as it may
 ├── BuildNotEnded        409  a build that runs is not retried
 ├── RepositoryGone       409  the build's repository was deleted
 └── SecretsUnreadable    503  the stored secrets were sealed under another SECRET_KEY
@@ -51,6 +52,10 @@ class SharedIsReadOnly(Forbidden):
 
 class RepositoryExists(Conflict):
     default_code = "REPOSITORY_EXISTS"
+
+
+class TooManySecrets(Conflict):
+    default_code = "TOO_MANY_SECRETS"
 
 
 class RepositoryInactive(Conflict):

@@ -16,6 +16,7 @@ from services.builds.forges import github, gitlab, kept, signatures
 from services.builds.forges.body import decode, encoding
 from services.builds.forges.errors import BadPayload, UnsupportedContentType
 from services.builds.forges.event import EventKind, ForgeEvent
+from services.builds.forges.explanation import Check, Explanation, KnownSecret, explain
 from services.builds.forges.forge import Forge
 from services.builds.forges.gitea import parse_forgejo, parse_gitea
 from services.builds.forges.signatures import Refused, Verified
@@ -25,16 +26,20 @@ __all__ = [
     "FORGES",
     "BadPayload",
     "Build",
+    "Check",
     "EventKind",
+    "Explanation",
     "Filters",
     "Forge",
     "ForgeEvent",
     "Ignore",
+    "KnownSecret",
     "Refused",
     "UnsupportedContentType",
     "Verified",
     "decode",
     "encoding",
+    "explain",
     "fingerprint",
     "judge",
     "kept",
@@ -48,6 +53,7 @@ _ALL = (
         event_headers=("X-Gitea-Event", "X-Forgejo-Event"),
         delivery_headers=("X-Gitea-Delivery", "X-Forgejo-Delivery"),
         check=signatures.verify_gitea,
+        signature_headers=("x-forgejo-signature", "x-gitea-signature"),
         parse=parse_gitea,
     ),
     Forge(
@@ -56,6 +62,7 @@ _ALL = (
         event_headers=("X-Forgejo-Event", "X-Gitea-Event"),
         delivery_headers=("X-Forgejo-Delivery", "X-Gitea-Delivery"),
         check=signatures.verify_gitea,
+        signature_headers=("x-forgejo-signature", "x-gitea-signature"),
         parse=parse_forgejo,
     ),
     Forge(
@@ -64,6 +71,7 @@ _ALL = (
         event_headers=("X-GitHub-Event",),
         delivery_headers=("X-GitHub-Delivery",),
         check=signatures.verify_github,
+        signature_headers=("x-hub-signature-256",),
         parse=github.parse,
     ),
     Forge(

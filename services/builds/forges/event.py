@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     """Something happened to a pull request (GitLab: merge request)."""
     RELEASE = "release"
     """Something happened to a release."""
+    MANUAL = "manual"
+    """A person asked for a run; no forge sends this."""
     PING = "ping"
     """The forge tries the address out."""
     OTHER = "other"

@@ -46,6 +46,8 @@ class Forge:
     check: Check
     parse: Callable[[str, Mapping[str, object]], ForgeEvent]
     """From event_name() and body.decode() to the event; raises BadPayload, nothing else."""
+    signature_headers: tuple[str, ...] = ()
+    """Where 64 hexadecimal digits prove the sender, in lower case; the first that is there decides. Empty: nowhere."""
     batch_headers: tuple[str, ...] = ()
     """Ids that several deliveries share; read when none of delivery_headers is there."""
 
