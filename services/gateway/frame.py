@@ -12,10 +12,12 @@ from litestar.types import ControllerRouterHandler, LifeSpanReceive, LifeSpanSco
 
 from libs.common.http.edge import Edge
 from libs.common.http.errors import answer
+from libs.common.http.etags import Conditional
 from libs.common.http.guards import Authenticate, authenticated, current_actor, current_principal
 from libs.common.http.idempotency import REPLAYED, Idempotency
 from libs.common.http.limits import Limits
 from libs.common.http.requests import BODY_MAX_BYTES, JSONRequest, check_request
+from libs.common.http.waiting import AwaitEnd
 from services.gateway import openapi
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -27,7 +29,7 @@ class Gateway(Litestar):
 
     def __init__(self, *arguments: Any, proxy_hops: int, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._edge = Edge(super().__call__, proxy_hops=proxy_hops)
+        self._edge = Edge(Conditional(super().__call__), proxy_hops=proxy_hops)
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -44,14 +46,16 @@ def make_gateway(
     authenticate: Authenticate,
     idempotency: Idempotency | None = None,
     limits: Limits | None = None,
+    await_end: AwaitEnd | None = None,
     cors_origins: Sequence[str] = (),
     proxy_hops: int = 0,
     lifespan: Sequence[Lifespan] = (),
 ) -> Gateway:
     """Put routes into the frame: guards, error envelope, checks of the input, OpenAPI document.
 
-    `limits` counts the requests (None: nobody does). `cors_origins` are the origins whose pages may call (empty: none,
-    no CORS headers at all). `proxy_hops` is how many trusted proxies stand in front.
+    `limits` counts the requests (None: nobody does). `await_end` waits for the end of a job, where a client prefers that
+    (None: all answer at once). `cors_origins` are the origins whose pages may call (empty: none, no CORS headers at
+    all). `proxy_hops` is how many trusted proxies stand in front.
     """
 
     async def before(request: Request[Any, Any, State]) -> Response[bytes] | None:
@@ -72,7 +76,7 @@ def make_gateway(
         openapi_config=openapi.config(),
         request_class=JSONRequest,
         request_max_body_size=BODY_MAX_BYTES,
-        state=State({"authenticate": authenticate}),
+        state=State({"authenticate": authenticate, "limits": limits, "await_end": await_end}),
     )
 
 
@@ -80,15 +84,28 @@ def _cors(origins: Sequence[str]) -> CORSConfig:
     """Credentials here are headers that a page sets itself, never cookies: no allow_credentials."""
     return CORSConfig(
         allow_origins=list(origins),
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization",
             "Content-Type",
             "X-API-Key",
             "X-Request-ID",
             "Idempotency-Key",
+            "If-None-Match",
             "Last-Event-ID",
+            "Prefer",
         ],
-        expose_headers=["X-Request-ID", "X-Correlation-ID", "Location", "Retry-After", REPLAYED],
+        expose_headers=[
+            "X-Request-ID",
+            "X-Correlation-ID",
+            "ETag",
+            "Location",
+            "Preference-Applied",
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+            "Retry-After",
+            REPLAYED,
+        ],
         max_age=_HOUR_S,
     )
