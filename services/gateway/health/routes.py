@@ -25,6 +25,7 @@ from services.gateway.health.schemas import (
 )
 
 _DOCS: Final = "/api/docs"
+_PAGE: Final = "/ui/"
 _NOW: Final = "2026-11-20T18:00:00Z"
 _UP: Final = {"healthy": True, "message": "answers", "response_ms": 0.4}
 
@@ -35,13 +36,13 @@ def router(health: Health) -> Router:
     @get(
         "/",
         **documented(
-            "Say what this is", example=_ROOT, answers={303: (None, "A browser is sent to the docs")}, opt=OPEN
+            "Say what this is", example=_ROOT, answers={303: (None, "A browser is sent to the page")}, opt=OPEN
         ),
     )
     async def root(request: Request[Any, Any, State]) -> Response[Root]:
-        """A browser is sent to the documentation."""
+        """A browser is sent to the page."""
         if "text/html" in request.headers.get("accept", ""):
-            return Redirect(_DOCS, status_code=303)
+            return Redirect(_PAGE, status_code=303)
         return Response(Root("healthy", "slipway", "Slipway", VERSION, docs=_DOCS, health="/health"))
 
     @get(

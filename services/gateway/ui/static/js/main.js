@@ -1,0 +1,111 @@
+/** The page: reads who is signed in, then shows the view that the address names. */
+
+import { SIGNED_OUT } from './core/api.js';
+import { fill, h } from './core/html.js';
+import * as keys from './core/keys.js';
+import * as router from './core/router.js';
+import { currentUser, forget, readSession } from './core/session.js';
+import { startClock } from './core/time.js';
+import * as frame from './frame.js';
+import { announce, complain, empty, problem } from './parts/notices.js';
+
+// Each view is loaded when it is first shown, so a mistake in one breaks no other.
+const ROUTES = [
+  ['/ui', () => import('./views/jobs.js')],
+  ['/ui/signin', () => import('./views/signin.js')],
+  ['/ui/signup', () => import('./views/signup.js')],
+  ['/ui/jobs', () => import('./views/jobs.js')],
+  ['/ui/jobs/:id', () => import('./job/page.js')],
+  ['/ui/deliveries', () => import('./views/deliveries.js')],
+  ['/ui/deliveries/:id', () => import('./views/delivery.js')],
+  ['/ui/repositories', () => import('./views/repositories.js')],
+  ['/ui/repositories/new', () => import('./views/repository_new.js')],
+  ['/ui/repositories/:uid', () => import('./views/repository.js')],
+  ['/ui/queue', () => import('./views/queue.js')],
+  ['/ui/keys', () => import('./views/keys.js')],
+  ['/ui/account', () => import('./views/account.js')],
+  ['/ui/users', () => import('./views/users.js')],
+  ['/ui/audit', () => import('./views/audit.js')],
+];
+const OPEN = new Set(['/ui/signin', '/ui/signup']);
+// A view that is there sooner needs no sign that it is coming.
+const SLOW_MS = 200;
+
+let main = null;
+let leaving = false;
+
+async function show(pattern, load, context, { isSameView }) {
+  const { signal, path } = context;
+  if (currentUser() === null && !OPEN.has(pattern)) {
+    await askToSignIn();
+    return;
+  }
+  const slow = setTimeout(() => !signal.aborted && main.setAttribute('aria-busy', 'true'), SLOW_MS);
+  let title = 'Slipway';
+  let element;
+  try {
+    const view = load ? (await load()).default : nowhere;
+    element = await view({ ...context, title: (text) => (title = nameDocument(text, signal)) });
+  } catch (error) {
+    if (signal.aborted || error.name === 'AbortError') return;
+    if (error.status === 401 && !OPEN.has(pattern)) return; // the sign-in form is on its way
+    element = error.status === 404 ? nowhere() : problem(asPeopleSay(error), () => router.reload());
+  } finally {
+    clearTimeout(slow);
+    if (!signal.aborted) main.removeAttribute('aria-busy');
+  }
+  if (signal.aborted) return;
+  frame.refresh(path);
+  fill(main, element);
+  if (isSameView && document.activeElement !== document.body) return;
+  (main.querySelector('[autofocus]') ?? main.querySelector('h1') ?? main).focus({ preventScroll: true });
+  announce(title);
+}
+
+/** What went wrong in our own script is for its author: the console has it. */
+function asPeopleSay(error) {
+  if (error.name === 'ApiError') return error;
+  console.error(error);
+  return new Error('This view could not be shown.');
+}
+
+/** Name the document while the view that asks is the one that is shown. */
+function nameDocument(text, signal) {
+  if (!signal.aborted) document.title = `${text} · Slipway`;
+  return text;
+}
+
+function nowhere() {
+  document.title = 'Not found · Slipway';
+  return h('div', {}, h('h1', { tabindex: '-1' }, 'Not found'), empty(
+    'There is nothing at this address, or it is somebody else’s.',
+    h('p', {}, h('a', { href: '/ui/jobs' }, 'All jobs')),
+  ));
+}
+
+/** Show the sign-in form, and come back here afterwards. */
+function askToSignIn() {
+  const here = location.pathname + location.search + location.hash;
+  const next = here === '/ui' || here === '/ui/' ? '' : `?${new URLSearchParams({ next: here })}`;
+  return router.navigate(`/ui/signin${next}`, { replace: true });
+}
+
+async function onSignedOut() {
+  if (leaving || OPEN.has(location.pathname)) return;
+  leaving = true;
+  forget();
+  await askToSignIn();
+  leaving = false;
+}
+
+async function begin() {
+  main = frame.mount();
+  startClock();
+  keys.listen();
+  addEventListener(SIGNED_OUT, onSignedOut);
+  addEventListener('unhandledrejection', (event) => event.reason?.name === 'ApiError' && (event.preventDefault(), complain(event.reason)));
+  await readSession();
+  await router.start(ROUTES, show);
+}
+
+begin().catch((error) => fill(main ?? document.body, problem(error, () => location.reload())));
