@@ -49,14 +49,16 @@ from services.gateway.accounts.authentication import Authenticator
 from services.gateway.accounts.cookies import Cookies
 from services.gateway.accounts.service.api_keys import ApiKeys
 from services.gateway.accounts.service.logins import Logins, SessionLife
-from services.gateway.accounts.service.uses import Uses
 from services.gateway.accounts.service.users import Users
+from services.gateway.accounts.service.uses import Uses
 from services.gateway.frame import Gateway, make_gateway
 from services.gateway.health import routes as health_routes
 from services.gateway.health.checks import DOMAINS, Health, local_provider
 from services.gateway.jobs import routes as jobs_routes
+from services.gateway.jobs.ends import Ends
 from services.gateway.jobs.hub import Hub
 from services.gateway.settings import GatewaySettings, LimitSettings
+from services.gateway.ui import routes as ui_routes
 
 log = structlog.get_logger()
 
@@ -145,6 +147,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
         authenticate=authenticator,
         idempotency=Idempotency(database, secrets),
         limits=limits,
+        await_end=Ends(hub, jobs),
         cors_origins=chosen.cors_origins,
         proxy_hops=chosen.trusted_proxies,
         lifespan=[lifespan],

@@ -18,6 +18,21 @@ class GatewaySettings(Settings, frozen=True):
         int,
         setting("ACCESS_TOKEN_EXPIRE_MINUTES", "minutes a login token is valid", ge=1, le=30 * 24 * 60),
     ] = 30
+    session_idle_minutes: Annotated[
+        int,
+        setting("SESSION_IDLE_MINUTES", "minutes until an unused browser session ends", ge=1, le=30 * 24 * 60),
+    ] = 24 * 60
+    session_hours: Annotated[
+        int,
+        setting("SESSION_LIFETIME_HOURS", "hours until a browser session ends however much it is used", ge=1, le=8760),
+    ] = 14 * 24
+    allow_signups: Annotated[
+        bool | None,
+        setting(
+            "ALLOW_SIGNUPS",
+            "whether strangers may make themselves a user; empty: only where API_HOST is a loopback address",
+        ),
+    ] = None
     api_keys: Annotated[
         tuple[Secret, ...],
         setting(

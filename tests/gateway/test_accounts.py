@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from libs.common.auth.hashing import Passwords
 from libs.common.database import Database
 from services.gateway.accounts.models import User
-from services.gateway.accounts.service import Accounts
+from services.gateway.accounts.service.users import Users
 from tests.gateway.serving import ADMIN_EMAIL, ADMIN_KEY, ADMIN_PASSWORD, KEY, with_driver
 
 
@@ -116,7 +116,7 @@ async def store(database: str) -> AsyncIterator[Database]:
 async def test_only_one_first_admin(store: Database) -> None:
     """Gateways that start together make one administrator; where users exist, none is made."""
     passwords = Passwords()
-    accounts = [Accounts(store, passwords) for _ in range(4)]
+    accounts = [Users(store, passwords) for _ in range(4)]
     made = await asyncio.gather(*(one.ensure_first_admin("Ada@Example.org", "correct horse") for one in accounts))
     assert made.count(True) == 1
     assert not await accounts[0].ensure_first_admin("other@example.org", "correct horse")

@@ -4,18 +4,21 @@
     @get("/api/users/me")                              any valid credentials
     @get("/livez", opt=OPEN)                           anybody; credentials are not even looked at
 
-Credentials are `X-API-Key: <key>` or `Authorization: Bearer <key or token>`; with both, X-API-Key counts. An open
-route ignores them, so that a monitor with a stale key still learns that the service is alive.
+Credentials are `X-API-Key: <key>`, `Authorization: Bearer <key or token>` or a browser's session cookie; the first of
+these that is there counts, also when it is wrong. With the cookie, a request that may change something needs the
+header X-CSRF-Token. An open route ignores them all, so that a monitor with a stale key still learns that the service
+is alive.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from libs.common.audit import Actor
+from libs.common.auth.sessions import COOKIE, CSRF_HEADER, fits_csrf
 from libs.common.errors import Forbidden, Unauthenticated
 from libs.common.http.principal import Principal
 from libs.common.http.requests import actor_of
@@ -31,6 +34,15 @@ OPEN: Final[dict[str, Any]] = {"open": True}
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 # Far above any real key or token (a JWT of ours takes 400 characters); what is longer is not worth parsing.
 _CREDENTIAL_MAX_CHARS = 4096
+# RFC 9110, 9.2.1: what a page elsewhere can make a browser ask for without any harm.
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Credential(NamedTuple):
+    """What a request shows: an API key, a login token or a session, and whether the browser sent it by itself."""
+
+    text: str
+    from_cookie: bool
 
 
 class Authenticate(Protocol):
@@ -41,8 +53,10 @@ class Authenticate(Protocol):
 
 async def authenticated(connection: Connection, handler: BaseRouteHandler) -> None:
     """The app-wide guard: refuse whoever shows no valid credentials, unless the route is open."""
-    if not handler.opt.get("open"):
-        connection.scope["user"] = await authenticate(connection)
+    if handler.opt.get("open"):
+        return
+    connection.scope["user"] = await authenticate(connection)
+    _refuse_forged(connection)
 
 
 def requires(*scopes: str) -> Guard:
@@ -63,7 +77,7 @@ def requires(*scopes: str) -> Guard:
 async def authenticate(connection: Connection) -> Principal:
     """Check the connection's credentials afresh; also for streams that outlive a token. Raises Unauthenticated."""
     check = cast("Authenticate", connection.app.state["authenticate"])
-    return await check(_credential(connection))
+    return await check(credential_of(connection).text)
 
 
 async def current_principal(request: Connection) -> Principal:
@@ -76,14 +90,29 @@ async def current_actor(request: Connection) -> Actor:
     return actor_of(request, await current_principal(request))
 
 
-def _credential(connection: Connection) -> str:
-    """Take the credential from the headers; raises Unauthenticated when there is none worth looking at."""
-    credential = connection.headers.get("x-api-key", "").strip()
-    if not credential:
+def credential_of(connection: Connection) -> Credential:
+    """Take the credential from the request; raises Unauthenticated when there is none worth looking at."""
+    text, from_cookie = connection.headers.get("x-api-key", "").strip(), False
+    if not text:
         scheme, _, rest = connection.headers.get("authorization", "").strip().partition(" ")
-        credential = rest.strip() if scheme.lower() == "bearer" else ""
-    if not credential:
+        text = rest.strip() if scheme.lower() == "bearer" else ""
+    if not text:
+        text, from_cookie = connection.cookies.get(COOKIE, ""), True
+    if not text:
         raise Unauthenticated("Authentication required", headers=CHALLENGE)
-    if len(credential) > _CREDENTIAL_MAX_CHARS or not credential.isascii():
+    if len(text) > _CREDENTIAL_MAX_CHARS or not text.isascii():
         raise Unauthenticated("Invalid token", code="INVALID_TOKEN", headers=CHALLENGE)
-    return credential
+    return Credential(text, from_cookie)
+
+
+def _refuse_forged(connection: Connection) -> None:
+    """Raise Forbidden for a change that a page elsewhere may have made the browser ask for (CSRF)."""
+    if connection.scope.get("method") in _SAFE_METHODS:
+        return
+    credential = credential_of(connection)
+    if credential.from_cookie and not fits_csrf(credential.text, connection.headers.get(CSRF_HEADER, "")):
+        raise Forbidden(
+            f"With a session cookie this needs the header {CSRF_HEADER}; GET /api/auth/session tells its value",
+            code="CSRF_REQUIRED",
+            details={"header": CSRF_HEADER},
+        )

@@ -1,8 +1,10 @@
 """The settings that every process shares. What only one slice needs stands in services/<slice>/settings.py."""
 
+import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from libs.common.settings.fields import Secret, Settings, setting
 
@@ -31,6 +33,14 @@ def redis_url(text: str) -> str:
     if not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must be redis://host:port/0, rediss://host:port/0 or unix:///path")
     return text
+
+
+def public_url(text: str) -> str:
+    """The address under which others reach Slipway, without a slash behind it."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be https://host or http://host, with a path where a proxy adds one")
+    return text.rstrip("/")
 
 
 class CoreSettings(Settings, frozen=True):
@@ -76,6 +86,22 @@ class ListenSettings(Settings, frozen=True):
     port: Annotated[int, setting("API_PORT", "TCP port the gateway listens on", aliases=("PORT",), ge=1, le=65535)] = (
         8000
     )
+    public_url: Annotated[
+        str | None,
+        setting(
+            "PUBLIC_URL",
+            "address under which forges and people reach the gateway; empty: where each request came to",
+            convert=public_url,
+        ),
+    ] = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach the gateway; a name other than localhost may be anybody's."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 class DatabaseSettings(Settings, frozen=True):

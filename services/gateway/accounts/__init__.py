@@ -1,5 +1,6 @@
-"""People and their credentials: users, logins, and who a credential belongs to.
+"""People and their credentials: users, logins, API keys, and who a credential belongs to.
 
-One bootstrap administrator and static API keys so far; sign-up, keys that users make, and browser sessions belong
-here too, behind the same `Authenticator`.
+A credential is a static key (API_KEYS), an API key that somebody made, a login token, or a browser's session. What
+ends one is a row in SQL that each request looks at, so it ends at once on every gateway, and losing Redis revives
+nothing.
 """

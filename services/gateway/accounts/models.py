@@ -28,7 +28,7 @@ class User(Base):
     is_superuser: Mapped[bool] = mapped_column(Boolean, default=False)
     is_verified: Mapped[bool] = mapped_column(Boolean, default=False)
     may_run_local: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("(false)"))
-    # Tokens carry it; a new password raises it and so ends all tokens from before.
+    # Tokens and sessions carry it; a new password raises it and so ends all from before.
     token_generation: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -42,6 +42,8 @@ class UserSession(Base):
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # SHA-256 of the cookie's token
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    # As the user's was when the password was checked: a login that crosses a change of password opens nothing.
+    token_generation: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)  # within a minute
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)  # however much it is used

@@ -87,6 +87,7 @@ def upgrade() -> None:
         "user_sessions",
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("token_generation", sa.Integer(), nullable=False),
         sa.Column("created_at", database.UTCDateTime(), nullable=False),
         sa.Column("seen_at", database.UTCDateTime(), nullable=False),
         sa.Column("expires_at", database.UTCDateTime(), nullable=False),
