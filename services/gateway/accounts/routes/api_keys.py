@@ -13,6 +13,7 @@ from libs.common.database import utcnow
 from libs.common.http.documentation import documented
 from libs.common.http.errors import Detail, invalid
 from libs.common.http.guards import Acting, Caller
+from libs.common.http.idempotency import IDEMPOTENT_SECRET
 from libs.common.http.paging import DEFAULT_SIZE, Limit, Offset, Window
 from services.gateway.accounts.routes.views import NO_STORE, person_or_admin_key
 from services.gateway.accounts.schemas import KeyPage, KeyView, MadeKey, NewKey, Rotation
@@ -57,6 +58,7 @@ def handlers(keys: ApiKeys) -> list[HTTPRouteHandler]:
             example=_MADE_EXAMPLE,
             body_example={"name": "nightly builds", "scopes": ["builds:read", "jobs:read"]},
             errors={403: f"{_NO_ADMIN}, or a scope that its maker has not got"},
+            opt=IDEMPOTENT_SECRET,
         ),
     )
     async def make_key(principal: Caller, actor: Acting, data: JSONBody[NewKey]) -> Response[MadeKey]:
@@ -86,6 +88,7 @@ def handlers(keys: ApiKeys) -> list[HTTPRouteHandler]:
                 404: _NO_SUCH_KEY,
                 409: "The key was revoked, has expired or was rotated already (API_KEY_ENDED)",
             },
+            opt=IDEMPOTENT_SECRET,
         ),
     )
     async def rotate_key(

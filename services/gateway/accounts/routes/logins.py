@@ -12,6 +12,7 @@ from libs.common.auth.sessions import is_session
 from libs.common.errors import BadRequest, NotImplementedHere, Unauthenticated
 from libs.common.http.documentation import documented
 from libs.common.http.guards import CHALLENGE, OPEN, Acting, Caller, credential_of
+from libs.common.http.limits import count_login
 from libs.common.http.requests import ANY_CONTENT_TYPE, actor_of, stranger
 from services.gateway.accounts.cookies import Cookies, is_same_site
 from services.gateway.accounts.errors import Refused
@@ -47,6 +48,7 @@ def _opening(opened: Logins, cookies: Cookies) -> list[HTTPRouteHandler]:
     """What lets somebody in."""
 
     async def login(request: AnyRequest, data: Credentials) -> Opened | None:
+        await count_login(request, data.username)
         actor = actor_of(request, stranger(data.username))
         return await opened.open(data.username, data.password, actor, with_session=is_same_site(request))
 

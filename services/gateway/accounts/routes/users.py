@@ -10,6 +10,8 @@ from litestar.status_codes import HTTP_201_CREATED
 
 from libs.common.http.documentation import documented
 from libs.common.http.guards import OPEN, Acting, Caller, requires
+from libs.common.http.idempotency import IDEMPOTENT
+from libs.common.http.limits import count_login
 from libs.common.http.paging import DEFAULT_SIZE, Limit, Offset, Window
 from libs.common.http.principal import ADMIN
 from libs.common.http.requests import actor_of, stranger
@@ -39,7 +41,7 @@ def handlers(people: Users, cookies: Cookies, *, signups: bool) -> list[HTTPRout
             example=USER_EXAMPLE,
             body_example=_NEW_EXAMPLE,
             errors={400: _EXISTS, 403: "A superuser makes users here (SIGNUPS_CLOSED)", 429: "Too many at once"},
-            opt=OPEN,
+            opt=OPEN | IDEMPOTENT,
         ),
     )
     async def sign_up(request: AnyRequest, data: JSONBody[NewUser]) -> UserView:
@@ -74,6 +76,8 @@ def handlers(people: Users, cookies: Cookies, *, signups: bool) -> list[HTTPRout
     ) -> Response[UserView]:
         """A new password ends every session and token of before, this one included: log in again."""
         assert principal.user_id is not None  # person_only
+        if isinstance(data.current_password, str):
+            await count_login(request, principal.name)  # a stolen session is not for guessing the password
         changed = await people.change_own(principal.user_id, data, actor)
         ended = isinstance(data.password, str)
         return Response(view_of(changed), cookies=[cookies.gone(request)] if ended else [])
@@ -104,6 +108,7 @@ def handlers(people: Users, cookies: Cookies, *, signups: bool) -> list[HTTPRout
             example=USER_EXAMPLE,
             body_example=_NEW_EXAMPLE,
             errors={400: _EXISTS, 429: "Too many at once"},
+            opt=IDEMPOTENT,
         ),
     )
     async def make_user(actor: Acting, data: JSONBody[NewUser]) -> Response[UserView]:
