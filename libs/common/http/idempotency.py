@@ -54,8 +54,11 @@ REPLAYED: Final = "Idempotent-Replayed"
 _KEY: Final = re.compile(KEY_FORM)
 # The others are of the moment (rate limits, request ids, cookies) and come with each answer anew.
 _REPEATED: Final = frozenset({"content-type", "location", "etag", "preference-applied"})
+# Transactions take milliseconds. One that takes this long waits for something itself, and its twin need not hold a
+# connection for it.
+PATIENCE_S: Final = 10.0
 # From the commit to the answer: milliseconds, and 100 more for a Redis that does not take what is published.
-_ANSWER_WITHIN_S: Final = 5
+ANSWER_WITHIN_S: Final = 5
 _LONGEST_WAIT_S: Final = 30  # what `Prefer: wait` may add (RFC 7240, section 4.3)
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
@@ -63,9 +66,22 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 class Idempotency:
     """Gives keyed requests their intent before the handler runs, and keeps or repeats the answer after it."""
 
-    def __init__(self, database: Database, secret_keys: Sequence[str]) -> None:
-        """`secret_keys` are SECRET_KEY and, during a rotation, SECRET_KEY_OLD."""
+    def __init__(
+        self,
+        database: Database,
+        secret_keys: Sequence[str],
+        *,
+        patience_s: float = PATIENCE_S,
+        answer_within_s: int = ANSWER_WITHIN_S,
+    ) -> None:
+        """`secret_keys` are SECRET_KEY and, during a rotation, SECRET_KEY_OLD.
+
+        `patience_s` is how long a request waits for its twin's transaction, `answer_within_s` how long after the commit
+        an answer may come; a request that prefers to wait has as much longer.
+        """
         self._answers = Answers(database)
+        self._patience_s = patience_s
+        self._answer_within_s = answer_within_s
         self._fingerprint_keys = [derive(secret, "idempotency") for secret in secret_keys]
 
     async def before(self, request: Request[Any, Any, State]) -> Response[bytes] | None:
@@ -91,7 +107,8 @@ class Idempotency:
             key,
             known_as[0],
             request_id=state.get("request_id"),
-            answer_within_s=_answer_within_s(request),
+            patience_s=self._patience_s,
+            answer_within_s=self._answer_within_s + _preferred_wait_s(request),
         )
         return None
 
@@ -237,6 +254,6 @@ def _owner(request: Request[Any, Any, State]) -> str:
     return f"key:{principal.key_id}" if principal.user_id is None else f"user:{principal.user_id}"
 
 
-def _answer_within_s(request: Request[Any, Any, State]) -> int:
+def _preferred_wait_s(request: Request[Any, Any, State]) -> int:
     wished = _WAIT.search(request.headers.get("prefer", ""))
-    return _ANSWER_WITHIN_S + (min(int(wished[1]), _LONGEST_WAIT_S) if wished else 0)
+    return min(int(wished[1]), _LONGEST_WAIT_S) if wished else 0

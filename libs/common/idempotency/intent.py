@@ -13,9 +13,6 @@ from libs.common.database import now_sql
 from libs.common.errors import Conflict
 from libs.common.idempotency.models import IdempotentAnswer
 
-# Transactions take milliseconds. One that takes this long waits for something itself, and its twin need not hold a
-# connection for it.
-_PATIENCE_S: Final = 10.0
 _RETRY_AFTER_S: Final = 5
 
 
@@ -34,17 +31,26 @@ class KeyInUse(Conflict):
 class Intent:
     """One request's key: whose it is (`owner`), and a `fingerprint` of the route and body it was sent with.
 
-    `answer_within_s` is how long after its commit the request may take for its answer.
+    `patience_s` is how long it waits for another transaction that has the key, `answer_within_s` how long after its
+    own commit the answer may take.
     """
 
     def __init__(
-        self, owner: str, key: str, fingerprint: bytes, *, request_id: str | None, answer_within_s: int
+        self,
+        owner: str,
+        key: str,
+        fingerprint: bytes,
+        *,
+        request_id: str | None,
+        patience_s: float,
+        answer_within_s: int,
     ) -> None:
         self.owner = owner
         self.key = key
         self.fingerprint = fingerprint
         self.attempt = uuid.uuid4()
         self._request_id = request_id
+        self._patience_s = patience_s
         self._answer_within_s = answer_within_s
         self._bound_to: AsyncConnection | None = None
 
@@ -65,7 +71,7 @@ class Intent:
         values |= {"fingerprint": self.fingerprint, "request_id": self._request_id, "action": action}
         values |= {"subject_type": subject[0], "subject_id": subject[1]}
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 inserted = await tx.execute(_insertion(tx.dialect.name, self._answer_within_s), values)
         except TimeoutError:
             raise KeyInUse from None
