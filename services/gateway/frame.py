@@ -53,8 +53,8 @@ def make_gateway(
 ) -> Gateway:
     """Put routes into the frame: guards, error envelope, checks of the input, OpenAPI document.
 
-    `limits` counts the requests (None: nobody does). `await_end` waits for a job's end where a client prefers that (None:
-    all answer at once). `cors_origins` are the origins whose pages may call (empty: none, no CORS headers at all).
+    `limits` counts the requests (None: nobody does). `await_end` waits for a job's end where a client prefers that
+    (None: nobody waits). `cors_origins` are the origins whose pages may call (empty: none, no CORS headers at all).
     `proxy_hops` is how many trusted proxies stand in front.
     """
 

@@ -23,6 +23,7 @@ from litestar.types import ControllerRouterHandler
 from libs.common.http.errors import ErrorEnvelope
 from libs.common.http.guards import OPEN
 from libs.common.http.idempotency import HEADER, KEY_FORM
+from libs.common.http.waiting import WAIT_MAX_S
 from libs.common.version import VERSION
 
 DOCUMENT: Final = "/api/openapi.json"
@@ -41,6 +42,18 @@ _IDEMPOTENCY_KEY: Final = {
     "in": "header",
     "description": "A word of your own for this request: sent again with it, it is done once and answered alike",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_FORM}$"},
+}
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of an answer that you have: 304 while nothing has changed",
+    "schema": {"type": "string"},
+}
+_PREFER: Final = {
+    "name": "Prefer",
+    "in": "header",
+    "description": f"`wait=N`: answer when the job has ended, or after N seconds (at most {WAIT_MAX_S})",
+    "schema": {"type": "string", "example": "wait=1"},
 }
 # Our scripts and nobody else's; the viewer writes style elements into its shadow root, hence 'unsafe-inline' there.
 _PAGE_POLICY: Final = (
@@ -158,13 +171,25 @@ def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -
     for status, reason in _frame_answers(path, handler, is_open=is_open, needs_scope=bool(scopes)):
         answers.setdefault(status, {"description": reason, "content": {"application/json": {"schema": _ENVELOPE}}})
 
-    if handler.opt.get("idempotent"):
-        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+    if headers := list(_frame_headers(handler)):
+        operation.setdefault("parameters", []).extend(headers)
+    if handler.opt.get("polled"):
+        answers["304"] = {"description": "Nothing has changed since the answer that If-None-Match names"}
 
     example, body_example = handler.opt.get("example"), handler.opt.get("body_example")
     success = answers.get(str(handler.status_code), {})
     _set_example(success.get("content"), example)
     _set_example(operation.get("requestBody", {}).get("content"), body_example)
+
+
+def _frame_headers(handler: HTTPRouteHandler) -> Iterator[dict[str, Any]]:
+    """The headers that the frame reads for a route."""
+    if handler.opt.get("idempotent"):
+        yield _IDEMPOTENCY_KEY
+    if handler.opt.get("polled"):
+        yield _IF_NONE_MATCH
+    if handler.opt.get("waits"):
+        yield _PREFER
 
 
 def _frame_answers(

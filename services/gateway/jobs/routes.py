@@ -14,12 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from libs.common.errors import BadRequest, Invalid, NotFound, Unauthenticated
 from libs.common.http.documentation import documented
 from libs.common.http.errors import Detail, invalid
+from libs.common.http.etags import POLLED, weak_tag
 from libs.common.http.guards import Acting, Caller, authenticate, requires
 from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.paging import DEFAULT_SIZE, Cursor, Limit, Offset, next_cursor, read_cursor
 from libs.common.http.principal import Principal
 from libs.common.http.requests import BIGINT_MAX
 from libs.common.http.streaming import ByteStream
+from libs.common.http.waiting import WAITS, waited
 from libs.common.jobs.joblog.entries import EntryId
 from libs.common.jobs.joblog.reader import LogReader
 from libs.common.jobs.service import Jobs
@@ -31,7 +33,7 @@ from services.gateway.jobs.feed import Feed
 from services.gateway.jobs.hub import Event, Hub, Wanted
 from services.gateway.jobs.logstream import LogStream
 from services.gateway.jobs.pace import Allowed, Pace
-from services.gateway.jobs.schemas import JOB_EXAMPLE, LOG_EXAMPLE, PAGE_EXAMPLE, JobPage, LogPage, shown
+from services.gateway.jobs.schemas import JOB_EXAMPLE, LOG_EXAMPLE, PAGE_EXAMPLE, JobPage, LogPage, shown, timeless
 
 AnyRequest = Request[Any, Any, State]
 
@@ -54,6 +56,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             "List jobs, newest first",
             example=PAGE_EXAMPLE,
             errors={400: "The status is not one of pending, running, success, failed, cancelled"},
+            opt=POLLED,
         ),
     )
     async def list_jobs(
@@ -73,7 +76,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         limit: Limit = DEFAULT_SIZE,
         offset: Offset = 0,
         cursor: Cursor = None,
-    ) -> JobPage:
+    ) -> Response[JobPage]:
         wanted = JobFilter(
             see_all=principal.is_superuser,
             user_id=principal.user_id,
@@ -89,15 +92,17 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         found, total = await jobs.find(wanted, limit=limit + 1, offset=offset, before=read_cursor(cursor))
         page = [shown(job) for job in found[:limit]]
         following = next_cursor([view.id for view in page], more=len(found) > limit)
-        return JobPage(jobs=page, total=total, offset=offset, limit=limit, next_cursor=following)
+        body = JobPage(jobs=page, total=total, offset=offset, limit=limit, next_cursor=following)
+        return Response(body, headers={"ETag": weak_tag([total, offset, limit, following, *map(timeless, page)])})
 
     @get(
         "/jobs/{job_id:str}",
         guards=[requires("jobs:read")],
-        **documented("Read a job", example=JOB_EXAMPLE, errors={404: _NO_SUCH_JOB}),
+        **documented("Read a job", example=JOB_EXAMPLE, errors={404: _NO_SUCH_JOB}, opt=POLLED),
     )
-    async def read_job(principal: Caller, job_id: FromPath[str]) -> JobView:
-        return shown(await views.visible(principal, job_id))
+    async def read_job(principal: Caller, job_id: FromPath[str]) -> Response[JobView]:
+        view = shown(await views.visible(principal, job_id))
+        return Response(view, headers={"ETag": weak_tag(timeless(view))})
 
     @post(
         "/jobs/{job_id:str}/cancel",
@@ -107,12 +112,15 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             "Cancel a job: at once when it has not started, else when its work is undone",
             example={**JOB_EXAMPLE, "cancel_requested": True},
             errors={404: _NO_SUCH_JOB, 409: "The job has ended (JOB_ENDED)"},
-            opt=IDEMPOTENT,
+            opt={**IDEMPOTENT, **WAITS},
         ),
     )
-    async def cancel_job(principal: Caller, actor: Acting, job_id: FromPath[str]) -> JobView:
+    async def cancel_job(
+        request: AnyRequest, principal: Caller, actor: Acting, job_id: FromPath[str]
+    ) -> Response[JobView]:
         job = await views.visible(principal, job_id)
-        return shown(await jobs.cancel(job.view.id, actor))
+        cancelled, applied = await waited(request, await jobs.cancel(job.view.id, actor))
+        return Response(shown(cancelled), status_code=HTTP_202_ACCEPTED, headers=applied)
 
     @post(
         "/jobs/{job_id:str}/retry",
@@ -125,13 +133,16 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
                 404: _NO_SUCH_JOB,
                 409: "The job has not ended (JOB_NOT_ENDED), or its kind is never retried (NOT_RETRYABLE)",
             },
-            opt=IDEMPOTENT,
+            opt={**IDEMPOTENT, **WAITS},
         ),
     )
-    async def retry_job(principal: Caller, actor: Acting, job_id: FromPath[str]) -> Response[JobView]:
+    async def retry_job(
+        request: AnyRequest, principal: Caller, actor: Acting, job_id: FromPath[str]
+    ) -> Response[JobView]:
         job = await views.visible(principal, job_id)
-        new = await jobs.retry(job.view.id, actor)
-        return Response(shown(new), status_code=HTTP_202_ACCEPTED, headers={"Location": f"/jobs/{new.view.id}"})
+        new, applied = await waited(request, await jobs.retry(job.view.id, actor))
+        headers = {"Location": f"/jobs/{new.view.id}", **applied}
+        return Response(shown(new), status_code=HTTP_202_ACCEPTED, headers=headers)
 
     @get(
         "/jobs/{job_id:str}/logs",

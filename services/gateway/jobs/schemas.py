@@ -47,6 +47,11 @@ def shown(job: LiveJob) -> JobView:
     return msgspec.structs.replace(view, duration=round(max(0.0, elapsed_s), 3))
 
 
+def timeless(view: JobView) -> JobView:
+    """The view without what follows from its other fields and the clock: what decides whether the job has changed."""
+    return msgspec.structs.replace(view, duration=None)
+
+
 JOB_EXAMPLE = {
     "id": "0199f3a2-6c1e-7b60-9d0a-3f2b8f6e7a11",
     "repo": "ada/engine",
