@@ -12,11 +12,11 @@ import uuid
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import DateTime, LargeBinary, MetaData, Text, event, func
+from sqlalchemy import ARRAY, DateTime, LargeBinary, MetaData, Select, Text, bindparam, event, func, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -84,6 +84,16 @@ class JSONBytes(TypeDecorator[Any]):
         return None if value is None else msgspec.json.decode(value)
 
 
+class _JSONText(TypeDecorator[Any]):
+    """A JSON value as text, which SQLite's own JSON functions take."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002
+        return msgspec.json.encode(value).decode()
+
+
 def utcnow() -> datetime:
     """This machine's clock, for timestamps that nobody compares; leases are compared by `now_sql` only."""
     return datetime.now(UTC)
@@ -108,6 +118,30 @@ def _now_sql(dialect_name: str, offset_s: float) -> ColumnElement[datetime]:
     if offset_s == 0:
         return moment
     return moment + func.make_interval(0, 0, 0, 0, 0, 0, offset_s, type_=None)
+
+
+async def clock(tx: AsyncConnection) -> datetime:
+    """Read the clock of the database, for several rows that begin together."""
+    moment: datetime = (await tx.execute(_clock(tx.dialect.name))).scalar_one()
+    return moment
+
+
+@cache
+def _clock(dialect_name: str) -> Select[datetime]:
+    return select(now_sql(dialect_name))
+
+
+def among(dialect_name: str, column: Any, name: str) -> ColumnElement[bool]:
+    """The condition that a text column equals one of the list of texts that is bound as `name`.
+
+    Its SQL is the same for any number of values, so that it is compiled and prepared once; that of `IN` is not.
+    """
+    if dialect_name == "sqlite":
+        listed = func.json_each(bindparam(name, type_=_JSONText)).table_valued("value")
+        within: ColumnElement[bool] = column.in_(select(listed.c.value))
+        return within
+    is_one: ColumnElement[bool] = column == func.any(bindparam(name, type_=ARRAY(Text)))
+    return is_one
 
 
 _last_uuid7_ms = 0

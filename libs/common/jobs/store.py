@@ -3,17 +3,15 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, tuple_, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import ReturningInsert
 
-from libs.common.database import now_sql, uuid7
+from libs.common.database import clock, now_sql, uuid7
 from libs.common.jobs.kinds import Message, Outcome
 from libs.common.jobs.models import Job
 from libs.common.jobs.states import ACTIVE, JobStatus
@@ -70,23 +68,17 @@ class JobFilter:
 
 async def insert_jobs(tx: AsyncConnection, jobs: Sequence[NewJob]) -> list[LiveJob]:
     """Insert jobs as pending, in this order; after the commit give the answer to `Jobs.announce`."""
-    rows = [_columns(job) for job in jobs]
-    created_at: dict[uuid.UUID, datetime] = {}
-    for delay_s in {job.delay_s for job in jobs}:
-        alike = [row for row, job in zip(rows, jobs, strict=True) if job.delay_s == delay_s]
-        for made in await tx.execute(_insertion(tx.dialect.name, delay_s), alike):
-            created_at[made.id] = made.created_at
-    return [_pending(row, created_at[row["id"]]) for row in rows]
+    now = await clock(tx)
+    rows = [_columns(job, now) for job in jobs]
+    await tx.execute(_INSERT, rows)
+    return [_pending(row) for row in rows]
 
 
-@lru_cache(maxsize=64)  # a few delays, made by programs; for SQLAlchemy making a statement costs more than running it
-def _insertion(dialect_name: str, delay_s: float) -> ReturningInsert[uuid.UUID, datetime]:
-    now = now_sql(dialect_name)
-    statement = insert(Job).values(run_at=now_sql(dialect_name, delay_s), created_at=now, updated_at=now)
-    return statement.returning(Job.id, Job.created_at)
+# Made once: for SQLAlchemy making a statement costs more than running it.
+_INSERT = insert(Job)
 
 
-def _columns(job: NewJob) -> dict[str, Any]:
+def _columns(job: NewJob, now: datetime) -> dict[str, Any]:
     return {
         "id": uuid7() if job.id is None else job.id,
         "domain": job.message.domain(),
@@ -104,10 +96,13 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "build_id": job.build_id,
         "request_id": job.request_id,
         "traceparent": job.traceparent,
+        "run_at": now + timedelta(seconds=job.delay_s),
+        "created_at": now,
+        "updated_at": now,
     }
 
 
-def _pending(row: Mapping[str, Any], created_at: datetime) -> LiveJob:
+def _pending(row: Mapping[str, Any]) -> LiveJob:
     """The picture of a row that was inserted just now; what is not in `row` has its column's default."""
     view = JobView(
         id=row["id"],
@@ -131,7 +126,7 @@ def _pending(row: Mapping[str, Any], created_at: datetime) -> LiveJob:
         retry_of=None,
         cancel_requested=False,
         tries=0,
-        created_at=created_at,
+        created_at=row["created_at"],
         version=1,
     )
     return LiveJob(view=view, owner=row["owner"], lease_no=0, request_id=row["request_id"], job_class=row["job_class"])

@@ -1,18 +1,15 @@
 """The builds slice's rows and their rules: the only writer of its tables."""
 
-import secrets
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, bindparam, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.crypto import Sealer
-from libs.common.database import Database, utcnow, uuid7
-from libs.common.jobs import store
+from libs.common.database import Database, utcnow
 from libs.common.jobs.kinds import JobRules
 from services.builds.buildspec import BuildSpec
 from services.builds.errors import RepositoryExists, UnknownRepository
@@ -20,8 +17,10 @@ from services.builds.forges import ForgeEvent
 from services.builds.jobs import RunBuild
 from services.builds.models import Build, Repository
 from services.builds.service import deliveries
+from services.builds.service.accept import Acceptance, Verified
 from services.builds.service.deliveries import Accepted, Ignored, Incoming
-from services.builds.service.history import add_state, end_build, insert_build, record_progress, retry_build
+from services.builds.service.history import add_state, end_build, record_progress, retry_build
+from services.builds.service.lookup import new_repository, one_at_a_time
 from services.builds.settings import WebhookSettings
 from services.builds.states import BuildStatus
 
@@ -36,6 +35,7 @@ class Builds:
 
     def __init__(self, database: Database, sealer: Sealer, settings: WebhookSettings) -> None:
         self._database = database
+        self._acceptance = Acceptance(database, settings)
         self._sealer = sealer
         self._settings = settings
 
@@ -60,7 +60,7 @@ class Builds:
     async def refuse(self, incoming: Incoming, code: str, reason: str) -> None:
         """Keep what a delivery that proved nothing, or cannot be read, looked like; the newest 1,000 of them."""
         async with self._database.transaction() as tx:
-            await deliveries.keep(tx, incoming, "refused", code=code, reason=reason)
+            await deliveries.keep(tx, [deliveries.row(incoming, "refused", code=code, reason=reason)])
             await deliveries.forget_old_refusals(tx)
 
     async def accept(self, incoming: Incoming, event: ForgeEvent, fingerprint: str) -> Accepted | Ignored:
@@ -68,32 +68,7 @@ class Builds:
 
         The caller announces `job` after this returns. Two requests of one delivery at the same time make one build.
         """
-        try:
-            return await self._accept(incoming, event, fingerprint)
-        except IntegrityError:
-            # Its twin committed first; now it is found and answered with.
-            return await self._accept(incoming, event, fingerprint)
-
-    async def _accept(self, incoming: Incoming, event: ForgeEvent, fingerprint: str) -> Accepted | Ignored:
-        async with self._database.transaction() as tx:
-            await _one_at_a_time(tx, fingerprint)
-            if (earlier := await deliveries.seen(tx, incoming, fingerprint)) is not None:
-                return earlier
-            repository = await self._repository(tx, incoming.address, event)
-            known: dict[str, Any] = {"fingerprint": fingerprint, "repository_id": repository.id if repository else None}
-            ignore = deliveries.objection(event, repository)
-            if ignore is not None:
-                await deliveries.keep(
-                    tx, incoming, "ignored", code=ignore.code, reason=ignore.message, event=event, **known
-                )
-                return Ignored(ignore.code, ignore.message)
-            assert repository is not None
-            job_id = uuid7()
-            build_id = await insert_build(tx, repository, event, job_id)
-            [job] = await store.insert_jobs(tx, [deliveries.job_of(job_id, build_id, repository, event, incoming)])
-            known |= {"build_id": build_id, "job_id": job_id, "seen_as": deliveries.seen_as(incoming)}
-            await deliveries.keep(tx, incoming, "accepted", event=event, **known)
-        return Accepted(build_id=build_id, job_id=job_id, job=job)
+        return await self._acceptance.take(Verified(incoming, event, fingerprint))
 
     # --- repositories -----------------------------------------------------------------------------------------------
 
@@ -111,42 +86,16 @@ class Builds:
         `webhook_secrets` are those of that address, newest first; without any, it refuses all deliveries. Raises
         RepositoryExists when the owner has one of this name.
         """
-        uid = _new_uid()
         async with self._database.transaction() as tx:
-            await _one_at_a_time(tx, f"{forge}:{full_name}")
-            if await _registered(tx, forge, full_name, owner) is not None:
+            await one_at_a_time(tx, [f"{forge}:{full_name}"])
+            if await _is_registered(tx, forge, full_name, owner):
                 raise RepositoryExists(f"{full_name} on {forge} is registered already")
-            values = self._repository_values(uid, forge, full_name, clone_url)
-            values |= {"owner": owner, "auto_registered": False}
+            values = new_repository(forge, full_name, clone_url, executor=self._settings.default_executor)
+            uid: str = values["uid"]
             if webhook_secrets:
                 values["sealed_webhook_secrets"] = self.seal(list(webhook_secrets), f"webhook:{uid}")
-            await tx.execute(insert(Repository).values(values))
+            await tx.execute(insert(Repository).values(values | {"owner": owner}))
         return uid
-
-    async def _repository(self, tx: AsyncConnection, address: str, event: ForgeEvent) -> Any | None:
-        """The repository that a delivery is about: by its own address, by its name, or registered now.
-
-        None when it is about none, or may not be registered.
-        """
-        if address:
-            return (await tx.execute(select(Repository.__table__).where(Repository.uid == address))).one_or_none()
-        if event.repository is None:
-            return None
-        found = await _registered(tx, event.forge, event.repository, None)
-        if found is not None or not self._settings.auto_register or not event.starts_build or event.clone_url is None:
-            return found
-        # Two first deliveries at once make one repository: the index cannot see to it, NULL owners are all different.
-        await _one_at_a_time(tx, f"{event.forge}:{event.repository}")
-        if (found := await _registered(tx, event.forge, event.repository, None)) is not None:
-            return found
-        values = self._repository_values(_new_uid(), event.forge, event.repository, event.clone_url)
-        values |= {"owner": None, "auto_registered": True, "html_url": event.html_url}
-        return (await tx.execute(insert(Repository).values(values).returning(Repository.__table__))).one()
-
-    def _repository_values(self, uid: str, forge: str, full_name: str, clone_url: str) -> dict[str, Any]:
-        now = utcnow()
-        values = {"uid": uid, "forge": forge, "full_name": full_name, "clone_url": clone_url}
-        return values | {"executor": self._settings.default_executor, "created_at": now, "updated_at": now}
 
     # --- builds -----------------------------------------------------------------------------------------------------
 
@@ -194,26 +143,6 @@ class Builds:
         return {} if sealed is None else msgspec.json.decode(self._sealer.open(sealed, purpose), type=dict[str, str])
 
 
-# Made once, as in deliveries.py.
-_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what", type_=Text), 1)))
-_BY_NAME = select(Repository.__table__).where(
-    Repository.forge == bindparam("forge"), Repository.full_name == bindparam("full_name")
-)
-_OWN_BY_NAME = _BY_NAME.where(Repository.owner == bindparam("owner"))
-_SHARED_BY_NAME = _BY_NAME.where(Repository.owner.is_(None))
-
-
-def _new_uid() -> str:
-    return secrets.token_urlsafe(16)  # 22 characters
-
-
-async def _registered(tx: AsyncConnection, forge: str, full_name: str, owner: int | None) -> Any | None:
-    """The row of an owner's repository by its name, None when there is none."""
-    asked = {"forge": forge, "full_name": full_name, "owner": owner}
-    return (await tx.execute(_OWN_BY_NAME if owner is not None else _SHARED_BY_NAME, asked)).one_or_none()
-
-
-async def _one_at_a_time(tx: AsyncConnection, what: str) -> None:
-    """Let a second transaction about the same thing wait until the first one has ended."""
-    if tx.dialect.name == "postgresql":  # SQLite has one writer anyway
-        await tx.execute(_LOCK, {"what": what})
+async def _is_registered(tx: AsyncConnection, forge: str, full_name: str, owner: int | None) -> bool:
+    same = (Repository.forge == forge) & (Repository.full_name == full_name)
+    return bool(await tx.scalar(select(exists().where(same, Repository.owner.is_not_distinct_from(owner)))))

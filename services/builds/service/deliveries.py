@@ -1,21 +1,19 @@
 """Deliveries as values and as rows: what comes in, what becomes of it, what is kept."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, insert, select
+from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.common.database import now_sql, utcnow
-from libs.common.jobs import store
+from libs.common.database import among, now_sql, utcnow
 from libs.common.jobs.view import LiveJob
 from services.builds.forges import Filters, ForgeEvent, Ignore, judge
-from services.builds.jobs import RunBuild
 from services.builds.models import Delivery
 
 # The same event under a new delivery id within this time is the same delivery (spec: webhooks, decisions).
@@ -61,46 +59,74 @@ class Ignored:
     message: str
 
 
-# Statements of the accept path are made once: for SQLAlchemy building and recognising one costs more than running it.
-_INSERT = insert(Delivery)
-
-
-@cache
-def _earlier(dialect_name: str) -> Select[int | None, uuid.UUID | None]:
-    recent = now_sql(dialect_name, -_REPEAT_WINDOW.total_seconds())
-    same_content = (Delivery.fingerprint == bindparam("fingerprint")) & (Delivery.received_at >= recent)
-    same = same_content | (Delivery.seen_as == bindparam("seen_as"))
-    query = select(Delivery.build_id, Delivery.job_id).where(Delivery.verdict == "accepted", same)
-    return query.order_by(Delivery.id).limit(1)
-
-
-async def keep(
-    tx: AsyncConnection,
+def row(
     incoming: Incoming,
     verdict: Literal["accepted", "ignored", "refused"],
     *,
     code: str | None = None,
     reason: str | None = None,
     event: ForgeEvent | None = None,
-    **more: Any,
-) -> None:
-    """Insert a delivery's row; `more` are further columns."""
-    values = {
+    fingerprint: str | None = None,
+    repository_id: int | None = None,
+    build_id: int | None = None,
+    job_id: uuid.UUID | None = None,
+) -> dict[str, Any]:
+    """The row of a delivery, for `keep`."""
+    return {
         "forge": incoming.forge,
         "address": incoming.address,
         "delivery_id": incoming.delivery_id,
+        "seen_as": seen_as(incoming) if verdict == "accepted" else None,
+        "fingerprint": fingerprint,
         "event_name": incoming.event_name,
         "verdict": verdict,
         "reason_code": code,
         "reason": reason,
         "headers": dict(incoming.headers),
-        "event": None if event is None else msgspec.to_builtins(event),
+        "event": event,
         "body": incoming.body,
         "body_bytes": incoming.body_bytes,
+        "repository_id": repository_id,
+        "build_id": build_id,
+        "job_id": job_id,
         "request_id": incoming.request_id,
         "received_at": utcnow(),
     }
-    await tx.execute(_INSERT, values | more)
+
+
+async def keep(tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows of deliveries."""
+    if rows:
+        await tx.execute(_INSERT, rows)
+
+
+# Statements of the accept path are made once: for SQLAlchemy building and recognising one costs more than running it.
+_INSERT = insert(Delivery)
+
+
+async def seen(tx: AsyncConnection, names: Sequence[str]) -> dict[str, Accepted]:
+    """The builds of deliveries that were accepted before, by what these are known by.
+
+    `names` are fingerprints, which count for ten minutes, and `seen_as`, which count for ever.
+    """
+    found: dict[str, Accepted] = {}
+    for earlier in await tx.execute(_earlier(tx.dialect.name), {"names": names}):
+        answer = Accepted(build_id=earlier.build_id, job_id=earlier.job_id, duplicate=True)
+        if earlier.is_recent:
+            found.setdefault(earlier.fingerprint, answer)
+        found.setdefault(earlier.seen_as, answer)
+    return found
+
+
+@cache
+def _earlier(dialect_name: str) -> Select[str | None, str | None, int | None, uuid.UUID | None, bool]:
+    recent = Delivery.received_at >= now_sql(dialect_name, -_REPEAT_WINDOW.total_seconds())
+    same_content = among(dialect_name, Delivery.fingerprint, "names") & recent
+    known = (Delivery.fingerprint, Delivery.seen_as, Delivery.build_id, Delivery.job_id, recent.label("is_recent"))
+    query = select(*known).where(
+        Delivery.verdict == "accepted", same_content | among(dialect_name, Delivery.seen_as, "names")
+    )
+    return query.order_by(Delivery.id)
 
 
 async def forget_old_refusals(tx: AsyncConnection) -> None:
@@ -108,15 +134,6 @@ async def forget_old_refusals(tx: AsyncConnection) -> None:
     kept = select(Delivery.id).where(Delivery.verdict == "refused").order_by(Delivery.id.desc())
     oldest = kept.offset(REFUSED_KEPT).limit(1).scalar_subquery()
     await tx.execute(delete(Delivery).where(Delivery.verdict == "refused", Delivery.id <= oldest))
-
-
-async def seen(tx: AsyncConnection, incoming: Incoming, fingerprint: str) -> Accepted | None:
-    """The build of the same delivery, by its id or, within ten minutes, by what it says."""
-    asked = {"fingerprint": fingerprint, "seen_as": seen_as(incoming)}  # no id: NULL equals nothing
-    row = (await tx.execute(_earlier(tx.dialect.name), asked)).one_or_none()
-    if row is None:
-        return None
-    return Accepted(build_id=row.build_id, job_id=row.job_id, duplicate=True)
 
 
 def seen_as(incoming: Incoming) -> str | None:
@@ -146,20 +163,3 @@ def objection(event: ForgeEvent, repository: Any | None) -> Ignore | None:
             f"This is the webhook address of {repository.full_name}, and the delivery is about {event.repository}",
         )
     return None
-
-
-def job_of(job_id: uuid.UUID, build_id: int, repository: Any, event: ForgeEvent, incoming: Incoming) -> store.NewJob:
-    """The job that runs a build; builds of one branch run one after the other."""
-    return store.NewJob(
-        id=job_id,
-        message=RunBuild(build_id=build_id),
-        subject=("build", str(build_id)),
-        owner=repository.owner,
-        lane=f"repo:{repository.id}:{event.branch or event.tag}"[:255],
-        repository=repository.full_name,
-        branch=event.branch or event.tag,
-        commit_sha=event.sha,
-        build_id=build_id,
-        request_id=incoming.request_id,
-        traceparent=incoming.traceparent,
-    )

@@ -1,7 +1,7 @@
 """The rows of a build: made, moved on and ended inside the transactions of others."""
 
-import secrets
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -11,13 +11,11 @@ from libs.common.database import utcnow
 from libs.common.jobs.kinds import JobRules, Outcome
 from libs.common.jobs.view import LiveJob
 from services.builds.errors import BuildNotEnded
-from services.builds.forges import ForgeEvent
 from services.builds.jobs import RunBuild
 from services.builds.models import Build, BuildState
 from services.builds.states import ENDED, OF_JOB, BuildStatus
 
 # Made once, as in deliveries.py.
-_INSERT_BUILD = insert(Build).returning(Build.id)
 _INSERT_STATE = insert(BuildState)
 
 
@@ -78,32 +76,6 @@ RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
 """What builds do when their jobs end or are retried, for every process."""
 
 
-async def insert_build(tx: AsyncConnection, repository: Any, event: ForgeEvent, job_id: uuid.UUID) -> int:
-    """Make the build of an event, to be run by the job `job_id`, and its first state; answers the build's id."""
-    now = utcnow()
-    values = {
-        "uid": secrets.token_urlsafe(16),
-        "owner": repository.owner,
-        "executor": repository.executor,
-        "repository_id": repository.id,
-        "event": event.kind.value,
-        "branch": event.branch,
-        "tag": event.tag,
-        "commit_sha": event.sha,
-        "message": event.message,
-        "author": event.author,
-        "changed_files": None if event.changed_files is None else list(event.changed_files),
-        "status": BuildStatus.PENDING.value,
-        "job_id": job_id,
-        "created_at": now,
-        "updated_at": now,
-    }
-    build_id: int = (await tx.execute(_INSERT_BUILD, values)).scalar_one()
-    actor = event.sender or event.forge
-    await add_state(tx, build_id, job_id, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
-    return build_id
-
-
 async def add_state(
     tx: AsyncConnection,
     build_id: int,
@@ -116,6 +88,25 @@ async def add_state(
     message: str | None = None,
 ) -> None:
     """Append to a build's history; `actor` is who says so: a worker, a user, a forge."""
+    row = state(build_id, job_id, status, state_code, actor=actor, stage=stage, message=message)
+    await add_states(tx, [row])
+
+
+async def add_states(tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append to the histories of several builds; `rows` are made by `state`."""
+    await tx.execute(_INSERT_STATE, rows)
+
+
+def state(
+    build_id: int,
+    job_id: uuid.UUID | None,
+    status: BuildStatus,
+    state_code: int,
+    *,
+    actor: str,
+    stage: str | None = None,
+    message: str | None = None,
+) -> dict[str, Any]:
+    """The row of one step of a build's history."""
     values: dict[str, Any] = {"build_id": build_id, "job_id": job_id, "status": status.value, "state_code": state_code}
-    values |= {"actor": actor, "stage": stage, "message": message, "created_at": utcnow()}
-    await tx.execute(_INSERT_STATE, values)
+    return values | {"actor": actor, "stage": stage, "message": message, "created_at": utcnow()}
