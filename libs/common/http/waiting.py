@@ -24,7 +24,7 @@ WAITS: Final[dict[str, Any]] = {"waits": True}
 # Proxies give up after 60 s of silence; half of that leaves the answer its time.
 WAIT_MAX_S: Final = 30
 # A token among others, by commas; its value may stand in quotes and be followed by parameters.
-_WAIT: Final = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})\d*"?\s*(?=[,;]|$)', re.IGNORECASE)
+_WAIT: Final = re.compile(r'(?:^|,)\s*wait\s*=\s*"?([0-9]{1,9})[0-9]*"?\s*(?=[,;]|$)', re.IGNORECASE)
 
 
 class AwaitEnd(Protocol):

@@ -14,6 +14,7 @@ from libs.common.http.principal import ORDINARY_SCOPES, Principal
 from libs.common.jobs.kinds import JobRules
 from libs.common.jobs.service import Jobs
 from services.gateway.frame import make_gateway
+from services.gateway.jobs.ends import Ends
 from services.gateway.jobs.hub import Hub
 from services.gateway.jobs.pace import Pace
 from services.gateway.jobs.routes import router
@@ -84,7 +85,8 @@ async def serve(world: World, redis: str) -> AsyncIterator[Serve]:
 
             jobs = Jobs(world.database, world.live, [JobRules(Work, on_retry=retried)], world.settings)
             hub = Hub(redis, world.database, closing, sweep_every_s=sweep_every_s)
-            app = make_gateway([router(jobs, hub, world.reader, pace=pace)], authenticate=authenticate)
+            routes = router(jobs, hub, world.reader, pace=pace)
+            app = make_gateway([routes], authenticate=authenticate, await_end=Ends(hub, jobs))
             following = asyncio.create_task(hub.run())
             client = await stack.enter_async_context(served(app))
             stack.callback(closing.set)
