@@ -58,10 +58,17 @@ export function setCsrfToken(token) {
   csrfToken = token;
 }
 
-/** A key for `Idempotency-Key`: one for each thing that a person wants done, however often it is sent. */
-export function intent() {
-  // Not crypto.randomUUID(): that is missing on plain HTTP, which is how many try a first installation.
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+/**
+ * Make a function that answers the `Idempotency-Key` of a body: sending the same again, because no answer came, is the
+ * same intent; another body is another one. One per form or button.
+ */
+export function intents() {
+  const keys = new Map();
+  return (body) => {
+    const text = JSON.stringify(body ?? null);
+    if (!keys.has(text)) keys.set(text, randomKey());
+    return keys.get(text);
+  };
 }
 
 /** `path` with `query`; null, undefined and '' are left out. */
@@ -130,6 +137,11 @@ async function renewCsrfToken() {
   const before = csrfToken;
   csrfToken = (await response.json()).csrf_token;
   return csrfToken !== before;
+}
+
+function randomKey() {
+  // Not crypto.randomUUID(): that is missing on plain HTTP, which is how many try a first installation.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** ["body", "filters", "branches", 0] -> "filters.branches"; the form's names are made the same way. */

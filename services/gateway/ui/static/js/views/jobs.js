@@ -3,10 +3,9 @@
 import { api } from '../core/api.js';
 import { listen } from '../core/events.js';
 import { fill, h } from '../core/html.js';
-import { setQuery } from '../core/router.js';
 import { ago, elapsed } from '../core/time.js';
 import { button } from '../parts/buttons.js';
-import { field } from '../parts/forms.js';
+import { filterBar } from '../parts/filters.js';
 import { icon } from '../parts/icons.js';
 import { announce, complain, empty } from '../parts/notices.js';
 import { commit, head } from '../parts/page.js';
@@ -17,8 +16,9 @@ const PAGE = 50;
 // What a list that stays open for days may grow to: older rows go from the end.
 const ROWS_MAX = 500;
 const FILTERS = ['status', 'repo', 'branch', 'domain', 'kind', 'subject', 'since'];
-const STATUSES = ['pending', 'running', 'success', 'failed', 'cancelled'];
-const TYPING_MS = 250;
+const STATUSES = [['', 'All'], ['pending', 'Pending'], ['running', 'Running'], ['success', 'Success'], ['failed', 'Failed'], ['cancelled', 'Cancelled']];
+// Filters that links set; they show only while they are.
+const RARE = [['domain', 'Domain'], ['kind', 'Kind'], ['subject', 'Subject'], ['since', 'Since']];
 
 export default async function jobs({ query, signal, title }) {
   title('Jobs');
@@ -69,51 +69,22 @@ export default async function jobs({ query, signal, title }) {
     if (!known && fits(job, filter)) announce(`New job: ${name(job)}`);
   }
 
-  function change(name, value, options) {
-    filter[name] = value;
-    setQuery({ [name]: value }, options);
-    return read().catch(complain);
-  }
-
   listen({ status: arrived, end: arrived, reset: () => read().catch(complain) }, signal);
   await read();
   return h(
     'div', {},
     head('Jobs', { actions: [count] }),
-    filters(filter, change, signal),
+    filterBar({
+      label: 'Filter the jobs', filter, change: read, signal,
+      fields: [
+        { name: 'status', label: 'Status', segments: STATUSES },
+        { name: 'repo', label: 'Repository', placeholder: 'owner/name', isFirst: true },
+        { name: 'branch', label: 'Branch', placeholder: 'any' },
+        ...RARE.filter(([name]) => filter[name]).map(([name, label]) => ({ name, label })),
+      ],
+    }),
     place, foot,
   );
-}
-
-function filters(filter, change, signal) {
-  let timer = null;
-  signal.addEventListener('abort', () => clearTimeout(timer));
-  const typed = (event) => {
-    clearTimeout(timer);
-    const { name, value } = event.target;
-    timer = setTimeout(() => change(name, value.trim(), { replace: true }), TYPING_MS);
-  };
-  const text = (name, label, more = {}) =>
-    field({ label, name, value: filter[name], type: 'search', autocomplete: 'off', spellcheck: 'false', ...more });
-  const element = h(
-    'form', { class: 'filters', role: 'search', 'aria-label': 'Filter the jobs' },
-    statusChoice(filter.status, change),
-    text('repo', 'Repository', { placeholder: 'owner/name', dataset: { filter: '' } }),
-    text('branch', 'Branch', { placeholder: 'any' }),
-    ['domain', 'kind', 'subject', 'since'].filter((name) => filter[name]).map((name) => text(name, name[0].toUpperCase() + name.slice(1))),
-  );
-  element.addEventListener('input', (event) => event.target.type === 'search' && typed(event));
-  element.addEventListener('submit', (event) => event.preventDefault());
-  return element;
-}
-
-function statusChoice(chosen, change) {
-  const group = h('fieldset', { class: 'segments' }, h('legend', { class: 'unseen' }, 'Status'));
-  for (const status of ['', ...STATUSES]) {
-    const input = h('input', { type: 'radio', name: 'status', value: status, checked: status === chosen, onchange: () => change('status', status) });
-    group.append(h('label', {}, input, h('span', {}, status ? status[0].toUpperCase() + status.slice(1) : 'All')));
-  }
-  return group;
 }
 
 function render(job) {

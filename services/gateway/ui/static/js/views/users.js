@@ -1,0 +1,75 @@
+/** All users, for administrators. */
+
+import { api } from '../core/api.js';
+import { fill, h } from '../core/html.js';
+import { currentUser } from '../core/session.js';
+import { ago } from '../core/time.js';
+import { asking, button } from '../parts/buttons.js';
+import { filterBar } from '../parts/filters.js';
+import { empty, notify } from '../parts/notices.js';
+import { head } from '../parts/page.js';
+import { pages, row, Rows } from '../parts/rows.js';
+import { badge } from '../parts/status.js';
+
+const PAGE = 50;
+// [field, what it is called, the question when it is taken away]
+const RIGHTS = [
+  ['is_superuser', 'Administrator'],
+  ['may_run_local', 'Local builds'],
+];
+
+export default async function users({ query, signal, title }) {
+  title('Users');
+  const filter = { search: query.get('search') ?? '' };
+  const count = h('p', { class: 'muted number', role: 'status' });
+  const place = h('div');
+  const rows = new Rows({ label: 'Users', keyOf: (user) => user.id, render: (user) => userRow(user, changed, read) });
+  let offset = Number(query.get('offset')) || 0;
+
+  async function read() {
+    const page = await api.get('/api/users', { query: { ...filter, limit: PAGE, offset }, signal });
+    rows.set(page.items);
+    fill(count, page.total === 1 ? '1 user' : `${page.total.toLocaleString()} users`);
+    const further = pages(page, (to) => `/ui/users?${new URLSearchParams({ ...(filter.search && { search: filter.search }), offset: to })}`);
+    fill(place, rows.size > 0 ? rows.element : empty('Nobody is called so.'), further);
+  }
+
+  async function changed(user, change) {
+    rows.upsert(await api.patch(`/api/users/${user.id}`, change));
+    notify(`${user.username} is changed.`);
+  }
+
+  await read();
+  const change = () => {
+    offset = 0;
+    return read();
+  };
+  return h(
+    'div', {},
+    head('Users', { actions: [count] }),
+    filterBar({ label: 'Find users', filter, change, signal, fields: [{ name: 'search', label: 'Name or e-mail', isFirst: true }] }),
+    place,
+  );
+}
+
+function userRow(user, changed, read) {
+  const isMe = user.id === currentUser()?.id;
+  return row({
+    lead: badge(user.is_active ? 'active' : 'inactive'),
+    title: [user.username, isMe && h('span', { class: 'muted' }, ' (you)')],
+    facts: [user.email, ...RIGHTS.map(([name, words]) => user[name] && h('span', { class: 'chip' }, words))],
+    aside: [
+      ['since ', ago(user.created_at, 'always')],
+      ...RIGHTS.map(([name, words]) => button(user[name] ? `Not ${words.toLowerCase()}` : `Allow ${words.toLowerCase()}`, () => changed(user, { [name]: !user[name] }), { kind: 'quiet', focus: name })),
+      button(user.is_active ? 'Deactivate' : 'Activate', () => changed(user, { is_active: !user.is_active }), { kind: 'quiet', focus: 'active' }),
+      !isMe && asking('Delete', {
+        question: `Delete ${user.username}? Keys and sessions end at once.`, yes: 'Yes, delete', focus: 'delete',
+        run: async () => {
+          await api.delete(`/api/users/${user.id}`);
+          notify(`${user.username} was deleted.`);
+          await read();
+        },
+      }),
+    ],
+  });
+}
