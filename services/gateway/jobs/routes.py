@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 from uuid import UUID
 
 from litestar import Request, Response, Router, get, post
@@ -158,6 +158,10 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         request: AnyRequest,
         principal: Caller,
         job_id: FromPath[str],
+        form: Annotated[
+            Literal["events", "json", "text"] | None,
+            QueryParameter(name="format", description="For links, which cannot say what they accept"),
+        ] = None,
         after: Annotated[
             int, QueryParameter(ge=0, le=BIGINT_MAX, description="JSON: lines with a higher number only")
         ] = 0,
@@ -175,11 +179,11 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         what comes, up to `event: end`; `application/json` pages by line number; `text/plain` downloads the whole log.
         """
         job = await views.visible(principal, job_id)
-        match request.accept.best_match(["text/event-stream", "application/json", "text/plain"]):
-            case "text/event-stream":
+        match form or request.accept.best_match(["text/event-stream", "application/json", "text/plain"]):
+            case "events" | "text/event-stream":
                 last = sse.last_event_id(last_event_id_header, last_event_id)
                 return await views.follow(request, job, last)
-            case "text/plain":
+            case "text" | "text/plain":
                 return views.download(job, timestamps=timestamps)
             case _:
                 page = (

@@ -215,6 +215,12 @@ async def test_log_as_text(world: World, site: Site) -> None:
     assert answer.text == "red\nüñí\n"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="{claimed.lease.job_id}.log"'
+    link = await site.client.get(path, headers={"Accept": "text/html,*/*;q=0.8"}, params={"format": "text"})
+    assert link.text == answer.text
+    assert (await site.client.get(path, params={"format": "json"})).json()["lines"][0][
+        "message"
+    ] == "\x1b[31mred\x1b[0m"
+    assert (await site.client.get(path, params={"format": "xml"})).status_code == 422
     dated = await site.client.get(path, headers={"Accept": "text/plain"}, params={"timestamps": "true"})
     assert [line.split(" ", 1)[1] for line in dated.text.splitlines()] == ["red", "üñí"]
 
