@@ -8,6 +8,7 @@ from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.status_codes import HTTP_204_NO_CONTENT
 from litestar.types import ControllerRouterHandler, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
 from libs.common.http.edge import Edge
@@ -53,12 +54,15 @@ def make_gateway(
 ) -> Gateway:
     """Put routes into the frame: guards, error envelope, checks of the input, OpenAPI document.
 
-    `limits` counts the requests (None: nobody does). `await_end` waits for a job's end where a client prefers that
-    (None: nobody waits). `cors_origins` are the origins whose pages may call (empty: none, no CORS headers at all).
-    `proxy_hops` is how many trusted proxies stand in front.
+    `idempotency` does keyed requests once (None: keys are passed over). `limits` counts the requests (None: nobody
+    does). `await_end` waits for a job's end where a client prefers that (None: nobody waits). `cors_origins` are the
+    origins whose pages may call (empty: none, no CORS headers at all). `proxy_hops` is how many trusted proxies stand
+    in front.
     """
 
     async def before(request: Request[Any, Any, State]) -> Response[bytes] | None:
+        if request.method == "OPTIONS":
+            return _methods(request)
         await check_request(request)
         return None if idempotency is None else await idempotency.before(request)
 
@@ -78,6 +82,13 @@ def make_gateway(
         request_max_body_size=BODY_MAX_BYTES,
         state=State({"authenticate": authenticate, "limits": limits, "await_end": await_end}),
     )
+
+
+def _methods(request: Request[Any, Any, State]) -> Response[bytes]:
+    """Answer OPTIONS. The framework's own answer names only the methods of the handler that brought the path first."""
+    template = request.scope["path_template"]
+    methods = {method for route in request.app.routes if route.path_format == template for method in route.methods}
+    return Response(b"", status_code=HTTP_204_NO_CONTENT, headers={"Allow": ", ".join(sorted(methods))})
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
@@ -36,7 +37,7 @@ class JSONRequest(Request[Any, Any, State]):
     """A request whose JSON holds nothing that cannot be stored."""
 
     async def json(self) -> Any:
-        """Decode the body. Raises BadRequest (INVALID_JSON) and Invalid."""
+        """Decode the body. Raises BadRequest (INVALID_JSON), Invalid, and msgspec.ValidationError for a wrong type."""
         try:
             value = await super().json()
         except SerializationException as error:
@@ -47,6 +48,10 @@ class JSONRequest(Request[Any, Any, State]):
             ) from error
         if _SUSPECT.search(await self.body()):
             refuse_unstorable(value)
+        wanted = self.route_handler.parsed_fn_signature.parameters.get("data")
+        if wanted is not None and isinstance(value, dict):
+            # The framework itself decodes bodies as leniently as queries, where "0" is a number and 0 is false.
+            msgspec.convert(value, wanted.annotation)
         return value
 
 

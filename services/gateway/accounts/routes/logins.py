@@ -100,6 +100,7 @@ def _opening(opened: Logins, cookies: Cookies) -> list[HTTPRouteHandler]:
         status_code=HTTP_200_OK,
         **documented(
             "Log in with a token of an identity manager: not offered",
+            example=_TOKEN_EXAMPLE,
             errors={501: "There is no identity manager here; log in with a password (IDM_NOT_OFFERED)"},
             opt=OPEN,
         ),

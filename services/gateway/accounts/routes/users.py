@@ -41,7 +41,7 @@ def handlers(people: Users, cookies: Cookies, *, signups: bool) -> list[HTTPRout
             example=USER_EXAMPLE,
             body_example=_NEW_EXAMPLE,
             errors={400: _EXISTS, 403: "A superuser makes users here (SIGNUPS_CLOSED)", 429: "Too many at once"},
-            opt=OPEN | IDEMPOTENT,
+            opt={**OPEN, **IDEMPOTENT},
         ),
     )
     async def sign_up(request: AnyRequest, data: JSONBody[NewUser]) -> UserView:
