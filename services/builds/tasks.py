@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from libs.common.errors import PermanentJobError, RetryableJobError
 from libs.common.jobs.kinds import Cancelled, Done
 from libs.common.worker.context import Context, Handler
+from services.builds.errors import RepositoryGone, SecretsUnreadable
 from services.builds.jobs import RunBuild
 from services.builds.providers.base import BuildProvider, Outcome, OutcomeStatus
 from services.builds.service import Builds, end_build, record_progress
@@ -15,8 +16,13 @@ def handlers(builds: Builds, providers: Mapping[str, BuildProvider]) -> list[Han
 
     async def run_build(job: RunBuild, ctx: Context) -> Done | Cancelled:
         job_id, worker = ctx.job.id, ctx.job.agent_id or "worker"
-        async with ctx.transaction() as tx:
-            executor, spec = await builds.begin(tx, job.build_id, job_id, worker)
+        try:
+            async with ctx.transaction() as tx:
+                executor, spec = await builds.begin(tx, job.build_id, job_id, worker)
+        except RepositoryGone as error:
+            return Cancelled(error.code, error.message)
+        except SecretsUnreadable as error:
+            raise PermanentJobError(error.message, code=error.code) from error
         provider = providers.get(executor)
         if provider is None:
             raise PermanentJobError(

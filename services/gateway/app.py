@@ -42,6 +42,8 @@ from libs.common.settings import (
 from libs.common.tasks import end, supervise
 from services.builds import routes as builds_routes
 from services.builds import service as builds_service
+from services.builds.service.repositories import Repositories
+from services.builds.service.sealed import Vault
 from services.builds.settings import LocalRunnerSettings, WebhookSettings
 from services.gateway import metrics
 from services.gateway.accounts import routes as accounts_routes
@@ -95,7 +97,9 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     live = Live(redis)
     jobs = Jobs(database, live, builds_service.RULES, runtime)
     hub = Hub(redis_url, database, closing)
-    builds = builds_service.Builds(database, Sealer(secrets), loaded[WebhookSettings])
+    sealer = Sealer(secrets)
+    builds = builds_service.Builds(database, sealer, loaded[WebhookSettings])
+    repositories = Repositories(database, Vault(sealer), jobs)
 
     passwords = Passwords()
     users = Users(database, passwords)
@@ -141,7 +145,14 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
             metrics.router(database),
             accounts_routes.router(users, logins, ApiKeys(database), cookies, signups=signups),
             jobs_routes.router(jobs, hub, LogReader(database, redis)),
-            builds_routes.router(builds, jobs, accept_unsigned=core.env == "development"),
+            *builds_routes.routers(
+                builds,
+                repositories,
+                jobs,
+                accept_unsigned=core.env == "development",
+                public_url=loaded[ListenSettings].public_url,
+                allow_file=loaded[LocalRunnerSettings].allow_insecure_clone,
+            ),
             ui_routes.router(),
         ],
         authenticate=authenticator,

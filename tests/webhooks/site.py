@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from libs.common.crypto import Sealer
-from libs.common.database import Base, Database
+from libs.common.database import Base, Database, utcnow
 from libs.common.jobs.models import Job
 from libs.common.settings import CoreSettings, Loaded, Secret
 from services.builds.models import Build, BuildState, Delivery, Repository
-from services.builds.service import Builds
+from services.builds.service.lookup import new_repository
+from services.builds.service.sealed import Vault, WebhookSecret
 from services.builds.settings import WebhookSettings
 from services.gateway.app import GROUPS, create_app
 from tests.builds.forges.payloads import SignedRequest
@@ -54,10 +55,17 @@ class Site:
             return {name: (await tx.execute(query)).scalar_one() for name, query in queries.items()}
 
     async def register(self, forge: str, *webhook_secrets: str, full_name: str = "acme/app") -> str:
-        """Register a repository with webhook secrets of its own; answers its uid."""
-        builds = Builds(self.database, Sealer([SECRET_KEY]), WebhookSettings())
-        url = f"https://git.example/{full_name}.git"
-        return await builds.register(forge, full_name, url, webhook_secrets=webhook_secrets)
+        """Make a shared repository with these webhook secrets, newest first; answers its uid."""
+        values = new_repository(forge, full_name, f"https://git.example/{full_name}.git", executor="local")
+        uid: str = values["uid"]
+        known = [
+            WebhookSecret(id=f"{number}", secret=secret, created_at=utcnow())
+            for number, secret in enumerate(webhook_secrets)
+        ]
+        values["sealed_webhook_secrets"] = Vault(Sealer([SECRET_KEY])).seal(uid, "sealed_webhook_secrets", known)
+        async with self.database.transaction() as tx:
+            await tx.execute(insert(Repository).values(values))
+        return uid
 
 
 def webhook_settings(**changed: Any) -> WebhookSettings:

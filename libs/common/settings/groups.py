@@ -35,7 +35,7 @@ def redis_url(text: str) -> str:
     return text
 
 
-def public_url(text: str) -> str:
+def web_address(text: str) -> str:
     """The address under which others reach Slipway, without a slash behind it."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
@@ -91,7 +91,7 @@ class ListenSettings(Settings, frozen=True):
         setting(
             "PUBLIC_URL",
             "address under which forges and people reach the gateway; empty: where each request came to",
-            convert=public_url,
+            convert=web_address,
         ),
     ] = None
 

@@ -41,8 +41,8 @@ OwnerId = Annotated[int, msgspec.Meta(ge=1)]
 class FilterChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may start a build. `branches` are globs, empty for all; tags and releases have no branch and pass."""
 
-    events: Annotated[list[EventName], msgspec.Meta(min_length=1, max_length=4)] = ["push", "tag"]
-    branches: Annotated[list[Glob], msgspec.Meta(max_length=_GLOBS_MAX)] = []
+    events: Annotated[tuple[EventName, ...], msgspec.Meta(min_length=1, max_length=4)] = ("push", "tag")
+    branches: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=_GLOBS_MAX)] = ()
 
 
 class Concurrency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,14 +72,14 @@ class RepositoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     full_name: FullName | UnsetType = UNSET
     clone_url: CloneUrl | UnsetType = UNSET
-    html_url: PageUrl | None | UnsetType = UNSET
+    html_url: PageUrl | UnsetType | None = UNSET
     executor: ExecutorName | UnsetType = UNSET
     pipeline_path: PipelinePath | UnsetType = UNSET
     filters: FilterChoice | UnsetType = UNSET
     env: Environment | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     concurrency: Concurrency | UnsetType = UNSET
-    owner: OwnerId | None | UnsetType = UNSET
+    owner: OwnerId | UnsetType | None = UNSET
 
 
 class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -162,4 +162,6 @@ def objection(event: ForgeEvent, repository: Any | None) -> Ignore | None:
             "REPOSITORY_DIFFERS",
             f"This is the webhook address of {repository.full_name}, and the delivery is about {event.repository}",
         )
+    if not repository.active:
+        return Ignore("REPOSITORY_INACTIVE", "The repository is switched off in Slipway")
     return None

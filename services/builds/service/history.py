@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common.database import utcnow
 from libs.common.jobs.kinds import JobRules, Outcome
 from libs.common.jobs.view import LiveJob
-from services.builds.errors import BuildNotEnded
+from services.builds.errors import BuildNotEnded, RepositoryGone
 from services.builds.jobs import RunBuild
 from services.builds.models import Build, BuildState
 from services.builds.states import ENDED, OF_JOB, BuildStatus
@@ -61,9 +61,12 @@ async def end_build(tx: AsyncConnection, job: LiveJob, outcome: Outcome) -> None
 
 
 async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
-    """Begin the build again under a new job; its history goes on. Raises BuildNotEnded."""
+    """Begin the build again under a new job; its history goes on. Raises BuildNotEnded and RepositoryGone."""
     build_id = int(old.view.subject.id)
-    row = (await tx.execute(select(Build.status).where(Build.id == build_id).with_for_update())).one()
+    columns = (Build.status, Build.repository_id)
+    row = (await tx.execute(select(*columns).where(Build.id == build_id).with_for_update())).one()
+    if row.repository_id is None:
+        raise RepositoryGone("The repository of this build was deleted; there is nothing to build it from")
     if BuildStatus(row.status) not in ENDED:
         raise BuildNotEnded(f"Build {build_id} is {row.status}; another job runs it")
     fresh: dict[str, Any] = {"status": BuildStatus.PENDING.value, "state_code": 0, "stage": None, "error": None}

@@ -48,15 +48,18 @@ async def _known(tx: AsyncConnection, about: Sequence[About]) -> dict[str | tupl
     found: dict[str | tuple[str, str | None], Any] = {}
     for row in await tx.execute(_asked_for(tx.dialect.name), asked):
         found[row.uid] = row
-        if row.owner is None:
+        if row.owner is None or row.auto_registered:
             found[row.forge, row.full_name] = row
     return found
 
 
 @cache
 def _asked_for(dialect_name: str) -> Select[Any]:
-    shared = Repository.owner.is_(None) & among(dialect_name, Repository.full_name, "names")
-    return select(Repository.__table__).where(or_(among(dialect_name, Repository.uid, "uids"), shared))
+    # Shared ones, and those that a superuser gave to somebody after they had registered themselves. Never one that a
+    # person registered: whoever takes another's name would be sent that one's pushes.
+    by_name = or_(Repository.owner.is_(None), Repository.auto_registered)
+    named = by_name & among(dialect_name, Repository.full_name, "names")
+    return select(Repository.__table__).where(or_(among(dialect_name, Repository.uid, "uids"), named))
 
 
 def _name(event: ForgeEvent) -> tuple[str, str | None]:
