@@ -42,9 +42,8 @@ fmt: $(VENV)/.dev ## format the code and apply the safe fixes
 lock: $(VENV)/.uv ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --python-version 3.11 -o requirements.lock
 
-bench: $(VENV)/.dev ## measure accepts, short jobs and waits on real servers (takes some minutes, asserts nothing)
-	@$(BIN)/python -m benchmarks.accept
-	@$(BIN)/python -m benchmarks.jobs
+bench: $(VENV)/.dev ## measure on real servers, asserting nothing (ARGS="accept" for one, ARGS="--quick" for a look, ARGS="--help")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 audit: $(VENV)/.dev ## look up known vulnerabilities of the locked packages (needs the network)
 	@$(BIN)/pip-audit --disable-pip --requirement requirements.lock
