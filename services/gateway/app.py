@@ -53,13 +53,15 @@ from services.gateway.accounts.service.api_keys import ApiKeys
 from services.gateway.accounts.service.logins import Logins, SessionLife
 from services.gateway.accounts.service.users import Users
 from services.gateway.accounts.service.uses import Uses
+from services.gateway.audit import routes as audit_routes
 from services.gateway.frame import Gateway, make_gateway
 from services.gateway.health import routes as health_routes
 from services.gateway.health.checks import DOMAINS, Health, local_provider
 from services.gateway.jobs import routes as jobs_routes
 from services.gateway.jobs.ends import Ends
 from services.gateway.jobs.hub import Hub
-from services.gateway.settings import GatewaySettings, LimitSettings
+from services.gateway.retention import Retention
+from services.gateway.settings import GatewaySettings, LimitSettings, RetentionSettings
 from services.gateway.ui import routes as ui_routes
 
 log = structlog.get_logger()
@@ -73,6 +75,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     RuntimeSettings,
     GatewaySettings,
     LimitSettings,
+    RetentionSettings,
     WebhookSettings,
     LocalRunnerSettings,
 )
@@ -124,6 +127,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
 
     parts = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
     parts += [Repairer(database, live, runtime).run, hub.run, uses.run]
+    parts += [Retention(database, audit_days=loaded[RetentionSettings].audit_days).run]
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -153,6 +157,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
                 public_url=loaded[ListenSettings].public_url,
                 allow_file=loaded[LocalRunnerSettings].allow_insecure_clone,
             ),
+            audit_routes.router(database),
             ui_routes.router(),
         ],
         authenticate=authenticator,

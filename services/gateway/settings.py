@@ -96,3 +96,11 @@ class LimitSettings(Settings, frozen=True):
         int,
         setting("RATE_LIMIT_PER_LOGIN", "logins a minute to one account, from wherever they come; 0: no limit", ge=0),
     ] = 5
+
+
+class RetentionSettings(Settings, frozen=True):
+    """How long is kept what is only looked at."""
+
+    audit_days: Annotated[
+        int, setting("AUDIT_RETENTION_DAYS", "days for which entries of the audit log are kept; 0: for ever", ge=0)
+    ] = 365

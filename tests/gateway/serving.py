@@ -19,7 +19,7 @@ from libs.common.settings import (
 from services.builds.settings import LocalRunnerSettings, WebhookSettings
 from services.gateway.frame import Gateway
 from services.gateway.server import Server, listen
-from services.gateway.settings import GatewaySettings, LimitSettings
+from services.gateway.settings import GatewaySettings, LimitSettings, RetentionSettings
 
 KEY = "slp_testtest_0123456789abcdef0123456789abcdef"
 ADMIN_KEY = "slp_adminkey_0123456789abcdef0123456789abcdef"
@@ -51,6 +51,7 @@ def settings(database_url: str, redis_url: str, **gateway: object) -> Loaded:
             RuntimeSettings(),
             GatewaySettings(**values),  # type: ignore[arg-type]
             LimitSettings(per_key=0, per_address=0, per_login=0),
+            RetentionSettings(),
             WebhookSettings(),
             LocalRunnerSettings(),
         ]

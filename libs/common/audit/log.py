@@ -121,7 +121,8 @@ async def export(database: Database, wanted: AuditFilter) -> AsyncIterator[list[
 
 async def forget(tx: AsyncConnection, before: datetime, *, most: int) -> int:
     """Delete up to `most` of the oldest entries from before a time; answers how many it were."""
-    oldest = select(AuditEntry.id).where(AuditEntry.at < before).order_by(AuditEntry.at).limit(most)
+    old = select(AuditEntry.id).where(AuditEntry.at < before).order_by(AuditEntry.at).limit(most)
+    oldest = old.with_for_update(skip_locked=True)  # another gateway sweeps too
     result = await tx.execute(delete(AuditEntry).where(AuditEntry.id.in_(oldest)))
     return result.rowcount
 

@@ -37,6 +37,7 @@ from libs.common.database import Database
 from libs.common.errors import Conflict, Invalid, RequestError
 from libs.common.http.errors import Detail, envelope, invalid
 from libs.common.http.principal import Principal
+from libs.common.http.waiting import preferred_wait_s
 from libs.common.idempotency import Answer, Answers, Deed, Intent
 
 log = structlog.get_logger()
@@ -59,8 +60,6 @@ _REPEATED: Final = frozenset({"content-type", "location", "etag", "preference-ap
 PATIENCE_S: Final = 10.0
 # From the commit to the answer: milliseconds, and 100 more for a Redis that does not take what is published.
 ANSWER_WITHIN_S: Final = 5
-_LONGEST_WAIT_S: Final = 30  # what `Prefer: wait` may add (RFC 7240, section 4.3)
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
 
 class Idempotency:
@@ -108,7 +107,7 @@ class Idempotency:
             known_as[0],
             request_id=state.get("request_id"),
             patience_s=self._patience_s,
-            answer_within_s=self._answer_within_s + _preferred_wait_s(request),
+            answer_within_s=self._answer_within_s + (preferred_wait_s(request.headers.getall("prefer", [])) or 0),
         )
         return None
 
@@ -252,8 +251,3 @@ def _owner(request: Request[Any, Any, State]) -> str:
     if principal is None:
         return f"address:{request.scope['state'].get('client_address', '')}"[:80]
     return f"key:{principal.key_id}" if principal.user_id is None else f"user:{principal.user_id}"
-
-
-def _preferred_wait_s(request: Request[Any, Any, State]) -> int:
-    wished = _WAIT.search(request.headers.get("prefer", ""))
-    return min(int(wished[1]), _LONGEST_WAIT_S) if wished else 0

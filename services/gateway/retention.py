@@ -1,0 +1,58 @@
+"""Forgetting what is old: entries of the audit log, and answers kept for idempotency keys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from libs.common import audit
+from libs.common.database import Database, utcnow
+from libs.common.idempotency import answers
+
+log = structlog.get_logger()
+
+# Nothing here is due at a moment; a day's keys and a year's entries may get some minutes older.
+_EVERY_S: Final = 600.0
+# Rows of one transaction: some 20 ms, in which SQLite lets nobody else write.
+_AT_ONCE: Final = 1000
+
+Forget = Callable[[AsyncConnection], Awaitable[int]]
+
+
+class Retention:
+    """Sweeps every ten minutes, in each gateway: two at once pass over each other's rows.
+
+    `audit_days` 0 keeps the audit log for ever.
+    """
+
+    def __init__(self, database: Database, *, audit_days: int) -> None:
+        self._database = database
+        self._audit_days = audit_days
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("old_rows_not_forgotten", reason=repr(error))  # the next sweep finds them
+            await asyncio.sleep(_EVERY_S)
+
+    async def sweep(self) -> None:
+        """Delete all that is too old, in small transactions."""
+        await self._forget("idempotent_answers", lambda tx: answers.forget(tx, most=_AT_ONCE))
+        if self._audit_days:
+            before = utcnow() - timedelta(days=self._audit_days)
+            await self._forget("audit_log", lambda tx: audit.forget(tx, before, most=_AT_ONCE))
+
+    async def _forget(self, what: str, forget: Forget) -> None:
+        gone, in_all = _AT_ONCE, 0
+        while gone == _AT_ONCE:
+            async with self._database.transaction() as tx:
+                gone = await forget(tx)
+            in_all += gone
+        if in_all:
+            log.info("old_rows_forgotten", table=what, rows=in_all)
