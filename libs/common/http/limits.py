@@ -35,9 +35,7 @@ from libs.common.outage import Outage
 # a page loads dozens of them at once, and they cost nothing.
 UNLIMITED: Final[dict[str, Any]] = {"unlimited": True}
 
-# A request that waits longer for its count than for its answer helps nobody; Redis answers within 1 ms.
-_PATIENCE_S: Final = 0.05
-# After Redis failed, requests pass uncounted for so long, so that an outage costs one of them the patience, not each.
+# After Redis failed, requests pass uncounted for so long, so that an outage costs one of them the wait, not each.
 _PAUSE_S: Final = 1.0
 # A process takes this part of an allowance at once: most requests then need no round trip. What it does not use up is
 # lost for the minute, at most this part for each further gateway.
@@ -105,9 +103,20 @@ class Limits:
     """Counts requests; one per process. Each limit is in requests a minute, 0: none."""
 
     def __init__(
-        self, redis: Redis, *, per_key: int, per_address: int, per_login: int, minute_s: float = keys.RATE_TTL_S
+        self,
+        redis: Redis,
+        *,
+        per_key: int,
+        per_address: int,
+        per_login: int,
+        patience_s: float = 0.05,
+        minute_s: float = keys.RATE_TTL_S,
     ) -> None:
-        """`minute_s` is how long a minute lasts; tests have shorter ones."""
+        """`patience_s` is how long a request waits for Redis, which answers within 1 ms when it is well.
+
+        `minute_s` is how long a minute lasts; tests have shorter ones.
+        """
+        self._patience_s = patience_s
         self.per_key = per_key
         self.per_address = per_address
         self.per_login = per_login
@@ -190,7 +199,7 @@ class Limits:
             return False
         wanted = max(1, limit // _SHARE)
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 taken, left_ms = await self._take(keys=[keys.rate(name)], args=[wanted, self._minute_ms])
         except (RedisError, OSError, TimeoutError) as error:
             self._outage.failed(error)
