@@ -87,10 +87,12 @@ class World:
     jobs: Jobs
     settings: RuntimeSettings
 
-    async def add(self, *messages: Message, announce: bool = True, **fields: object) -> list[LiveJob]:
+    async def add(
+        self, *messages: Message, announce: bool = True, owner: int | None = None, **fields: object
+    ) -> list[LiveJob]:
         """Insert jobs as a slice would, and announce them."""
         new = [
-            store.NewJob(message=message, subject=("thing", "1"), owner=None, **fields)  # type: ignore[arg-type]
+            store.NewJob(message=message, subject=("thing", "1"), owner=owner, **fields)  # type: ignore[arg-type]
             for message in messages
         ]
         async with self.database.transaction() as tx:

@@ -33,12 +33,16 @@ _PENDING = text("status = 'pending'")
 _HOLDS_A_LANE = text("lane IS NOT NULL AND lease_owner IS NOT NULL")
 
 
+def sharer(owner: int | None, repository: str | None) -> str:
+    """Who takes turns with a job: its owner; for a shared one, which has none, its repository."""
+    if owner is not None:
+        return f"user:{owner}"
+    return f"repo:{repository}" if repository else ""
+
+
 def _sharer(context: DefaultExecutionContext) -> str:
-    """Who takes turns with this job: its owner; for a shared one, which has none, its repository."""
     job = context.get_current_parameters()  # type: ignore[no-untyped-call]
-    if job.get("owner") is not None:
-        return f"user:{job['owner']}"
-    return f"repo:{job['repository']}" if job.get("repository") else ""
+    return sharer(job.get("owner"), job.get("repository"))
 
 
 class Job(Base):

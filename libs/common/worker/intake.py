@@ -1,15 +1,17 @@
 """Take published jobs from Redis: one reader per class of jobs, on a connection of its own.
 
-A read asks for as many entries as there are free slots, claims them in SQL in one statement, starts what was claimed
-and deletes all entries: at this hand-off SQL has taken over. An entry whose reader died stays pending in the group; it
-is taken over after a minute, when the publisher would publish its job again anyway.
+A read asks for as many entries as there are free slots, claims as many jobs in SQL, starts what was claimed and deletes
+all entries: at this hand-off SQL has taken over. The jobs are those of the entries, unless more wait than may run: then
+those whose turn it is (libs.common.jobs.turns), and entries whose jobs were passed over go back into the stream. An
+entry whose reader died stays pending in the group; it is taken over after a minute, when the publisher would publish
+its job again anyway.
 """
 
 import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -34,8 +36,19 @@ _TAKE_OVER_AFTER_S = 60.0
 # A consumer is forgotten when its process was silent for an hour and left nothing pending (else entries were lost).
 _FORGET_AFTER_MS = 3600 * 1000
 
-Claim = Callable[[Sequence[uuid.UUID]], Awaitable[list[Claimed]]]
+Entry = tuple[bytes, dict[bytes, bytes]]
 Start = Callable[[Sequence[Claimed]], Awaitable[None]]
+
+
+class Claim(Protocol):
+    """Claims as many jobs as entries were read; answers also those whose entries go back into the stream.
+
+    `scarce` says that more may wait than there are free slots.
+    """
+
+    async def __call__(
+        self, read: Sequence[uuid.UUID], *, scarce: bool
+    ) -> tuple[list[Claimed], Sequence[uuid.UUID]]: ...
 
 
 class Intake:
@@ -72,7 +85,7 @@ class Intake:
             await self._redis.aclose()
 
     async def _once(self, count: int) -> None:
-        entries: list[tuple[bytes, dict[bytes, bytes]]] = []
+        entries: list[Entry] = []
         if time.monotonic() >= self._next_take_over:
             self._next_take_over = time.monotonic() + _TAKE_OVER_AFTER_S
             entries = await self._left_behind(count)
@@ -82,16 +95,17 @@ class Intake:
             )
             entries = answer[0][1] if answer else []
         if entries:
-            await self._hand_off(entries)
+            await self._hand_off(entries, scarce=len(entries) >= count)
 
-    async def _hand_off(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+    async def _hand_off(self, entries: Sequence[Entry], *, scarce: bool) -> None:
         ids = list(dict.fromkeys(uuid.UUID(fields[b"id"].decode()) for _, fields in entries))
         # Due work may have taken slots while the read was waiting; running a few more than planned beats handing back.
         for _ in ids:
             self._slots.take(self._class)
         claimed: list[Claimed] = []
+        passed_over: Sequence[uuid.UUID] = ()
         try:
-            claimed = await self._claim(ids)
+            claimed, passed_over = await self._claim(ids, scarce=scarce)
         finally:
             for _ in range(len(ids) - len(claimed)):
                 await self._slots.give_back(self._class)
@@ -99,11 +113,14 @@ class Intake:
             await self._start(claimed)
         entry_ids = [entry_id for entry_id, _ in entries]
         pipe = self._redis.pipeline(transaction=False)
+        by_id: dict[uuid.UUID, Any] = {uuid.UUID(fields[b"id"].decode()): fields for _, fields in entries}
+        for one in passed_over:
+            pipe.xadd(self._stream, by_id[one])
         pipe.xack(self._stream, keys.GROUP, *entry_ids)
         pipe.xdel(self._stream, *entry_ids)
         await pipe.execute()
 
-    async def _left_behind(self, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    async def _left_behind(self, count: int) -> list[Entry]:
         """Take over entries of dead readers, and forget those readers."""
         answer: Any = await self._redis.xautoclaim(
             self._stream, keys.GROUP, self._consumer, min_idle_time=int(_TAKE_OVER_AFTER_S * 1000), count=count
@@ -112,7 +129,7 @@ class Intake:
             name = consumer["name"].decode()
             if consumer["pending"] == 0 and consumer["idle"] > _FORGET_AFTER_MS and name != self._consumer:
                 await self._redis.xgroup_delconsumer(self._stream, keys.GROUP, name)
-        entries: list[tuple[bytes, dict[bytes, bytes]]] = [entry for entry in answer[1] if entry[1]]
+        entries: list[Entry] = [entry for entry in answer[1] if entry[1]]
         return entries
 
     async def _recover(self, error: Exception) -> None:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,11 +26,13 @@ from libs.common.children import Children
 from libs.common.database import Database, utcnow
 from libs.common.jobs import claims
 from libs.common.jobs.claims import Claimed, Lease
-from libs.common.jobs.kinds import JobRules
+from libs.common.jobs.kinds import JobClass, JobRules
 from libs.common.jobs.live import Live
+from libs.common.jobs.models import sharer
 from libs.common.jobs.publisher import CLASSES, Publisher
 from libs.common.jobs.repairer import Repairer
 from libs.common.jobs.service import Jobs
+from libs.common.jobs.turns import Turn, take_turn
 from libs.common.jobs.view import LiveJob
 from libs.common.outage import Outage
 from libs.common.redis import connect, connect_blocking
@@ -89,6 +92,7 @@ class WorkerService:
         )
         self._publisher = Publisher(domain, database, live, settings)
         self._repairer = Repairer(database, live, settings)
+        self._served = dict.fromkeys(CLASSES, "")  # the sharer whose turn was last
         self._stop = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._started_at = datetime.now(UTC)
@@ -113,9 +117,28 @@ class WorkerService:
     # --- claims -----------------------------------------------------------------------------------------------------
 
     async def _claim(self, job_ids: Sequence[uuid.UUID]) -> list[Claimed]:
+        """Claim those of the jobs that may run now."""
         sent_at_s = clock_s()
         async with self._database.transaction() as tx:
             claimed, turned_away = await claims.claim(tx, job_ids, self.name, self._settings.lease_s)
+        return self._taken(claimed, turned_away, sent_at_s)
+
+    async def _claim_read(
+        self, job_class: JobClass, read: Sequence[uuid.UUID], *, scarce: bool
+    ) -> tuple[list[Claimed], Sequence[uuid.UUID]]:
+        """Claim for entries that were read from a stream, in turn when slots are scarce; see intake.Claim."""
+        sent_at_s = clock_s()
+        turn = Turn(read)
+        async with self._database.transaction() as tx:
+            if scarce:
+                turn = await take_turn(tx, self.domain, job_class, read, self._served[job_class])
+            claimed, turned_away = await claims.claim(tx, turn.chosen, self.name, self._settings.lease_s)
+        if claimed:
+            last = claimed[-1].job
+            self._served[job_class] = turn.served or sharer(last.owner, last.view.repo)
+        return self._taken(claimed, turned_away, sent_at_s), turn.passed_over
+
+    def _taken(self, claimed: list[Claimed], turned_away: Sequence[LiveJob], sent_at_s: float) -> list[Claimed]:
         for one in claimed:
             self._leases.add(one.lease, sent_at_s)
             metrics.JOB_WAIT.labels(self.domain).observe(one.waited_s)
@@ -148,14 +171,14 @@ class WorkerService:
         self._children.beat({str(lease.job_id) for lease in leases})
         await self._engine.refresh(leases)
 
-    def _intake(self, job_class: str) -> Intake:
+    def _intake(self, job_class: JobClass) -> Intake:
         return Intake(
             self.domain,
             job_class,
             self._redis_url,
             consumer=self.name,
             slots=self._slots,
-            claim=self._claim,
+            claim=partial(self._claim_read, job_class),
             start=self._engine.start,
         )
 
