@@ -1,6 +1,7 @@
 """What the gateway and the slices do with jobs: read, list, announce, cancel, retry."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import audit, keys
 from libs.common.audit import Actor
+from libs.common.batch import Batch
 from libs.common.database import Database
 from libs.common.errors import Conflict, NotFound
 from libs.common.jobs import store
@@ -40,6 +42,8 @@ class Jobs:
         self.marker = Marker(database)
         self._rules: Mapping[str, JobRules] = {rule.message.kind: rule for rule in rules}
         self._settings = settings
+        # No wait: an announcement goes at once when none is under way. 500 jobs take Redis 20 ms.
+        self._announcements: Batch[Sequence[LiveJob], None] = Batch(self._announce_all, collect_s=0, most=500)
         self._outage = Outage("announcing")  # the publisher announces meanwhile
 
     async def get(self, job_id: uuid.UUID) -> LiveJob | None:
@@ -65,6 +69,13 @@ class Jobs:
 
         Bounded in time and never raises for Redis: a job that is not handed out here is found by the publisher.
         """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
+                await self._announcements.do(jobs)
+
+    async def _announce_all(self, announcements: Sequence[Sequence[LiveJob]]) -> Sequence[None]:
+        """Send what was announced while the announcement before was under way, in one round trip."""
+        jobs = [job for some in announcements for job in some]
         try:
             async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
                 handed_out, epoch = await self.live.enqueue(jobs, window=self._settings.publish_window)
@@ -73,6 +84,7 @@ class Jobs:
         else:
             self._outage.over()
             self.marker.note(handed_out, epoch)
+        return [None] * len(announcements)
 
     async def cancel(self, job_id: uuid.UUID, actor: Actor | None = None) -> LiveJob:
         """Cancel a job: one that never started ends at once, any other is told and ends when its work is undone.
