@@ -26,7 +26,7 @@ class Check(msgspec.Struct, frozen=True):
     """One step of the explanation: whether it went well, and what that means."""
 
     name: str
-    """secret, header, form, time, signature; then what may have happened: other_secret, secret_whitespace, body."""
+    """secret, header, form (then length), time, signature; when that failed: other_secret, secret_whitespace, body."""
     ok: bool
     message: str
 
@@ -129,23 +129,23 @@ def _what_may_have_happened(
     secrets: Sequence[KnownSecret],
     others: Sequence[KnownSecret],
 ) -> Iterator[Check]:
-    """Try likely mistakes one by one; a check that is ok is one that would make the signature fit."""
+    """Try likely mistakes one by one, up to one that explains the signature: that check fails."""
     other = verdict(by=others)
     if isinstance(other, Verified):
-        yield _passed("other_secret", f"It fits {others[other.secret_index].title}, which does not count here")
+        yield _failed("other_secret", f"It fits {others[other.secret_index].title}, which does not count here")
         return
-    yield _failed("other_secret", "It fits no other secret that was looked at")
+    yield _passed("other_secret", "It fits no other secret that was looked at")
     for title, change in _SECRET_MISTAKES:
         altered = [KnownSecret(one.title, changed) for one in secrets if (changed := change(one.secret)) != one.secret]
         if isinstance(verdict(by=altered), Verified):
-            yield _passed("secret_whitespace", f"The forge's secret is one that counts here, but {title}")
+            yield _failed("secret_whitespace", f"The forge's secret is one that counts here, but {title}")
             return
     yield _failed("secret_whitespace", "The forge's secret is not one of ours with a space or line end more or less")
     for title, body, kind in _variants(raw, content_type):
         if body != raw and isinstance(verdict(body, kind), Verified):
-            yield _passed("body", f"The secret is right, and the body was changed on the way: it fits {title}")
+            yield _failed("body", f"The secret is right, and the body was changed on the way: it fits {title}")
             return
-    yield _failed("body", "No usual change of the body explains it: the secret is another one, or the body is")
+    yield _passed("body", "No usual change of the body explains it: the secret is another one, or the body is")
 
 
 _SECRET_MISTAKES: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (

@@ -4,8 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+# Of a verified body: every real push has room; of a refused one: enough to see what it was.
+VERIFIED_BYTES: Final = 1024 * 1024
+REFUSED_BYTES: Final = 4096
+
 _HEADERS: Final = frozenset({"content-type", "content-length", "user-agent"})
 _PREFIXES: Final = ("x-github-", "x-hub-", "x-gitea-", "x-gogs-", "x-forgejo-", "x-gitlab-", "webhook-", "idempotency-")
+_SIGNATURE: Final = re.compile("signature")
 _CREDENTIAL: Final = re.compile("token|secret|password|authorization")
 # Forges send some 15 headers of at most 150 characters that are kept; strangers may send whatever they like.
 _HEADERS_MAX: Final = 40
@@ -29,6 +34,11 @@ def headers(received: Mapping[str, str]) -> dict[str, str]:
         if len(kept) == _HEADERS_MAX:
             break
     return kept
+
+
+def shown(stored: Mapping[str, str]) -> dict[str, str]:
+    """Leave out signatures of headers that were kept: with the body beside it, one lets its secret be guessed."""
+    return {name: value for name, value in stored.items() if not _SIGNATURE.search(name)}
 
 
 def body(raw: bytes, max_bytes: int) -> bytes:

@@ -49,9 +49,6 @@ AnyRequest = Request[Any, Any, State]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Kept of a verified body: every real push has room; of a refused one: enough to see what it was.
-_KEPT_BYTES: Final = 1024 * 1024
-_REFUSED_KEPT_BYTES: Final = 4096
 # Up to here checking and reading take 2 ms, as long as a thread may take to begin; 25 MB would stop every stream for
 # a quarter of a second.
 _INLINE_BYTES: Final = 256 * 1024
@@ -214,7 +211,7 @@ def _open(request: AnyRequest, forge: Forge, raw: bytes, secrets: Sequence[str] 
         if isinstance(verdict, Refused):
             return verdict
     event = forge.parse(forge.event_name(headers), decode(raw, content_type))
-    return _Opened(event, fingerprint(event, raw), zlib.compress(kept.body(raw, _KEPT_BYTES), 1))
+    return _Opened(event, fingerprint(event, raw), zlib.compress(kept.body(raw, kept.VERIFIED_BYTES), 1))
 
 
 def _refusal(forge: Forge, address: str, refused: Refused) -> DeliveryRefused:
@@ -242,7 +239,7 @@ def _incoming(request: AnyRequest, forge: Forge, address: str, raw: bytes) -> In
         forge=forge.name,
         address=address,
         headers=kept.headers(headers),
-        body=zlib.compress(kept.body(raw, _REFUSED_KEPT_BYTES), 1),
+        body=zlib.compress(kept.body(raw, kept.REFUSED_BYTES), 1),
         body_bytes=len(raw),
         delivery_id=forge.delivery_id(headers, raw),
         event_name=event_name,
