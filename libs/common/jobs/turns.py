@@ -87,4 +87,8 @@ def _heads(dialect_name: str) -> Any:
     some = look_at.order_by(oldest.run_at, oldest.id).limit(_LOOK_AT).correlate(turn).subquery()
     runnable = select(Job.id).where(Job.id.in_(select(some.c.id)), lane_free(dialect_name, Job))
     head = runnable.order_by(Job.run_at, Job.id).limit(1).correlate(turn).scalar_subquery()
-    return select(turn.c.sharer, head.label("id")).where(turn.c.sharer.is_not(None)).limit(bindparam("most", type_=Integer))
+    return (
+        select(turn.c.sharer, head.label("id"))
+        .where(turn.c.sharer.is_not(None))
+        .limit(bindparam("most", type_=Integer))
+    )
