@@ -31,7 +31,7 @@ const ADMINISTRATION = ['Administration', [
 const STREAM_WORDS = { idle: null, connecting: 'Connecting…', live: 'Live', lost: 'Reconnecting…' };
 
 const main = h('main', { id: 'main', tabindex: '-1' });
-const nav = h('nav', { id: 'navigation', 'aria-label': 'Main' });
+const nav = h('nav', { id: 'navigation', 'aria-label': 'Main', onclick: (event) => event.target.closest('a') && closeMenu() });
 const stream = h('p', { class: 'stream', role: 'status' });
 const themeButton = h('button', { type: 'button', class: 'button quiet', onclick: turnTheme });
 const menuButton = h('button', {
@@ -64,7 +64,6 @@ export function mount() {
 export function refresh(path) {
   const user = currentUser();
   document.body.classList.toggle('signed-out', user === null);
-  closeMenu();
   if (user === null) {
     fill(nav);
     return;

@@ -41,11 +41,11 @@ async function show(pattern, load, context, { isSameView }) {
     return;
   }
   const slow = setTimeout(() => !signal.aborted && main.setAttribute('aria-busy', 'true'), SLOW_MS);
-  let title = 'Slipway';
+  const name = documentName(signal);
   let element;
   try {
     const view = load ? (await load()).default : nowhere;
-    element = await view({ ...context, title: (text) => (title = nameDocument(text, signal)) });
+    element = await view({ ...context, title: name.set });
   } catch (error) {
     if (signal.aborted || error.name === 'AbortError') return;
     if (error.status === 401 && !OPEN.has(pattern)) return; // the sign-in form is on its way
@@ -57,9 +57,10 @@ async function show(pattern, load, context, { isSameView }) {
   if (signal.aborted) return;
   frame.refresh(path);
   fill(main, element);
+  name.show();
   if (isSameView && document.activeElement !== document.body) return;
   (main.querySelector('[autofocus]') ?? main.querySelector('h1') ?? main).focus({ preventScroll: true });
-  announce(title);
+  announce(document.title);
 }
 
 /** What went wrong in our own script is for its author: the console has it. */
@@ -69,14 +70,22 @@ function asPeopleSay(error) {
   return new Error('This view could not be shown.');
 }
 
-/** Name the document while the view that asks is the one that is shown. */
-function nameDocument(text, signal) {
-  if (!signal.aborted) document.title = `${text} · Slipway`;
-  return text;
+/** The name that a view gives the document: it shows when the view does, and later changes at once. */
+function documentName(signal) {
+  let name = 'Not found';
+  let isShown = false;
+  const show = () => {
+    isShown = true;
+    document.title = `${name} · Slipway`;
+  };
+  const set = (text) => {
+    name = text;
+    if (isShown && !signal.aborted) show();
+  };
+  return { set, show };
 }
 
 function nowhere() {
-  document.title = 'Not found · Slipway';
   return h('div', {}, h('h1', { tabindex: '-1' }, 'Not found'), empty(
     'There is nothing at this address, or it is somebody else’s.',
     h('p', {}, h('a', { href: '/ui/jobs' }, 'All jobs')),

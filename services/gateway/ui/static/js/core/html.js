@@ -28,9 +28,14 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Replace all children of an element; takes children as `h` does. */
+/**
+ * Replace all children of an element; takes children as `h` does. What stands there already is not touched: taking an
+ * element out and putting it back would lose its focus.
+ */
 export function fill(element, ...children) {
-  element.replaceChildren(...nodes(children));
+  const wanted = nodes(children);
+  const isSame = wanted.length === element.childNodes.length && wanted.every((node, index) => node === element.childNodes[index]);
+  if (!isSame) element.replaceChildren(...wanted);
   return element;
 }
 

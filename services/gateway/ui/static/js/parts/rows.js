@@ -1,6 +1,6 @@
 /** Lists of rows: one line each on a wide screen, stacked on a narrow one, kept up to date without losing the place. */
 
-import { fill, h } from '../core/html.js';
+import { h } from '../core/html.js';
 
 /**
  * A row: `lead` (a badge), `title` (a link or text), `facts` below it, `aside` at the end (times, buttons).
@@ -114,9 +114,4 @@ export function pages({ total, limit, offset, next_offset: next }, href) {
     h('span', { class: 'muted number' }, `${offset + 1}–${Math.min(offset + limit, total)} of ${total}`),
     next !== null ? h('a', { class: 'button', href: href(next) }, 'Older') : h('span', { class: 'button', 'aria-disabled': 'true' }, 'Older'),
   );
-}
-
-/** Show rows, or `nothing` while there are none. */
-export function listOrNothing(place, rows, nothing) {
-  fill(place, rows.size > 0 ? rows.element : nothing());
 }

@@ -16,6 +16,7 @@ export default async function audit({ query, signal, title }) {
   const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']));
   const rows = new Rows({ label: 'Audit log', keyOf: (entry) => entry.id, render });
   const place = h('div');
+  const foot = h('div');
   const download = h('a', { class: 'button', download: 'slipway-audit.jsonl' }, 'Export as JSON lines');
   let offset = Number(query.get('offset')) || 0;
 
@@ -23,8 +24,8 @@ export default async function audit({ query, signal, title }) {
     const page = await api.get('/api/v1/audit', { query: { ...filter, limit: PAGE, offset }, signal });
     rows.set(page.items);
     download.href = address('/api/v1/audit/export', filter);
-    const here = (to) => address('/ui/audit', { ...filter, offset: to });
-    fill(place, rows.size > 0 ? rows.element : empty('Nothing that fits was done.'), pages(page, here));
+    fill(place, rows.size > 0 ? rows.element : empty('Nothing that fits was done.'));
+    fill(foot, pages(page, (to) => address('/ui/audit', { ...filter, offset: to })));
   }
 
   await read();
@@ -44,7 +45,7 @@ export default async function audit({ query, signal, title }) {
         { name: 'since', label: 'Since', type: 'date' },
       ],
     }),
-    place,
+    place, foot,
   );
 }
 

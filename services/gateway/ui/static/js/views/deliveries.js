@@ -1,6 +1,6 @@
 /** What forges sent: accepted, ignored or refused, and why. */
 
-import { api } from '../core/api.js';
+import { address, api } from '../core/api.js';
 import { listen } from '../core/events.js';
 import { fill, h } from '../core/html.js';
 import { ago } from '../core/time.js';
@@ -31,7 +31,7 @@ export default async function deliveries({ query, signal, title }) {
     rows.set(page.items);
     fill(count, page.total === 1 ? '1 delivery' : `${page.total.toLocaleString()} deliveries`);
     fill(place, rows.size > 0 ? rows.element : nothing(filter));
-    fill(foot, pages(page, (to) => `/ui/deliveries?${new URLSearchParams([...present(filter), ['offset', to]])}`));
+    fill(foot, pages(page, (to) => address('/ui/deliveries', { ...filter, offset: to })));
   }
 
   const readSoon = () => {
@@ -64,12 +64,8 @@ export default async function deliveries({ query, signal, title }) {
   );
 }
 
-function present(filter) {
-  return Object.entries(filter).filter(([, value]) => value);
-}
-
 function nothing(filter) {
-  if (present(filter).length > 0) {
+  if (Object.values(filter).some(Boolean)) {
     return empty('No delivery fits this filter.', h('p', {}, h('a', { href: '/ui/deliveries' }, 'Show all deliveries')));
   }
   return empty(

@@ -13,6 +13,7 @@ import { row, rowLink, Rows } from '../parts/rows.js';
 import { jobBadge } from '../parts/status.js';
 
 const PAGE = 50;
+const PAGE_MAX = 100; // as the gateway has it
 // What a list that stays open for days may grow to: older rows go from the end.
 const ROWS_MAX = 500;
 const FILTERS = ['status', 'repo', 'branch', 'domain', 'kind', 'subject', 'since'];
@@ -27,12 +28,13 @@ export default async function jobs({ query, signal, title }) {
   const place = h('div', { class: 'list-place' });
   const foot = h('div', { class: 'list-foot' });
   const count = h('p', { class: 'muted number', role: 'status' });
+  const limit = Math.min(PAGE_MAX, Math.max(1, Number(query.get('limit')) || PAGE));
   let cursor = null;
   let reading = 0;
 
   async function read({ older = false } = {}) {
     const turn = (reading += 1);
-    const page = await api.get('/jobs', { query: { ...filter, limit: PAGE, cursor: older ? cursor : null }, signal });
+    const page = await api.get('/jobs', { query: { ...filter, limit, cursor: older ? cursor : null }, signal });
     if (turn !== reading) return; // the filter has changed meanwhile
     if (older) page.jobs.forEach((job) => rows.upsert(job));
     else rows.set(page.jobs);

@@ -26,12 +26,14 @@ export default async function keys({ query, signal, title }) {
   const offset = Number(query.get('offset')) || 0;
   const shown = h('div', { 'aria-live': 'polite' });
   const place = h('div');
+  const foot = h('div');
   const rows = new Rows({ label: 'API keys', keyOf: (key) => key.id, render: (key) => keyRow(key, { read, reveal }) });
 
   async function read() {
     const page = await api.get(PATH, { query: { limit: PAGE, offset }, signal });
     rows.set(page.items);
-    fill(place, rows.size > 0 ? rows.element : nothing(), pages(page, (to) => `/ui/keys?offset=${to}`));
+    fill(place, rows.size > 0 ? rows.element : nothing());
+    fill(foot, pages(page, (to) => `/ui/keys?offset=${to}`));
   }
 
   function reveal(made) {
@@ -43,7 +45,7 @@ export default async function keys({ query, signal, title }) {
   }
 
   await read();
-  return h('div', {}, head('API keys'), shown, place, maker({ read, reveal }));
+  return h('div', {}, head('API keys'), shown, place, foot, maker({ read, reveal }));
 }
 
 function nothing() {

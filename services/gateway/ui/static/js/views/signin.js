@@ -6,6 +6,8 @@ import { navigate } from '../core/router.js';
 import { currentUser, signIn } from '../core/session.js';
 import { field, form } from '../parts/forms.js';
 
+const HOME = '/ui/jobs';
+
 export default async function signin({ query, signal, title }) {
   title('Sign in');
   const next = safeNext(query.get('next'));
@@ -36,9 +38,10 @@ export default async function signin({ query, signal, title }) {
 
 /** Where to go afterwards: only a place of our own, so that no link can send people elsewhere. */
 export function safeNext(text) {
-  if (!text?.startsWith('/ui')) return '/ui/jobs';
-  const url = new URL(text, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search + url.hash : '/ui/jobs';
+  if (!text) return HOME;
+  const url = new URL(text, location.origin); // takes out "..", by which a path could become another host's
+  const isOurs = url.origin === location.origin && (url.pathname === '/ui' || url.pathname.startsWith('/ui/'));
+  return isOurs ? url.pathname + url.search + url.hash : HOME;
 }
 
 function signupAddress(query) {

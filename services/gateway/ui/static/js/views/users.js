@@ -1,6 +1,6 @@
 /** All users, for administrators. */
 
-import { api } from '../core/api.js';
+import { address, api } from '../core/api.js';
 import { fill, h } from '../core/html.js';
 import { currentUser } from '../core/session.js';
 import { ago } from '../core/time.js';
@@ -12,7 +12,7 @@ import { pages, row, Rows } from '../parts/rows.js';
 import { badge } from '../parts/status.js';
 
 const PAGE = 50;
-// [field, what it is called, the question when it is taken away]
+// [field, what it is called]
 const RIGHTS = [
   ['is_superuser', 'Administrator'],
   ['may_run_local', 'Local builds'],
@@ -23,6 +23,7 @@ export default async function users({ query, signal, title }) {
   const filter = { search: query.get('search') ?? '' };
   const count = h('p', { class: 'muted number', role: 'status' });
   const place = h('div');
+  const foot = h('div');
   const rows = new Rows({ label: 'Users', keyOf: (user) => user.id, render: (user) => userRow(user, changed, read) });
   let offset = Number(query.get('offset')) || 0;
 
@@ -30,8 +31,8 @@ export default async function users({ query, signal, title }) {
     const page = await api.get('/api/users', { query: { ...filter, limit: PAGE, offset }, signal });
     rows.set(page.items);
     fill(count, page.total === 1 ? '1 user' : `${page.total.toLocaleString()} users`);
-    const further = pages(page, (to) => `/ui/users?${new URLSearchParams({ ...(filter.search && { search: filter.search }), offset: to })}`);
-    fill(place, rows.size > 0 ? rows.element : empty('Nobody is called so.'), further);
+    fill(place, rows.size > 0 ? rows.element : empty('Nobody is called so.'));
+    fill(foot, pages(page, (to) => address('/ui/users', { ...filter, offset: to })));
   }
 
   async function changed(user, change) {
@@ -48,7 +49,7 @@ export default async function users({ query, signal, title }) {
     'div', {},
     head('Users', { actions: [count] }),
     filterBar({ label: 'Find users', filter, change, signal, fields: [{ name: 'search', label: 'Name or e-mail', isFirst: true }] }),
-    place,
+    place, foot,
   );
 }
 
