@@ -1,0 +1,243 @@
+"""Who may use which operation of the API: one case for each, with a maker of a real thing to try it on.
+
+A new operation needs an entry in CASES, under "METHOD /path" as the API document has it:
+
+    anybody()                       open: no credentials are looked at
+    own()                           about the caller alone, with whatever credentials
+    item(maker, body=...)           about one thing of somebody: for other people it does not exist (404)
+    listing(maker)                  shows the caller's things and nobody else's
+    creation(body)                  makes a thing of the caller's own
+    administration(maker, body=...) for superusers only; `maker` when it is about one thing
+
+A maker makes a new thing of `world.owner`'s, on the running gateway, and answers where it is: the values of the path's
+parameters, and a text by which a list shows it.
+"""
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from tests.builds.forges.payloads import push_request
+from tests.webhooks.people import NEW, PASSWORD, REPOSITORIES, Caller
+from tests.webhooks.site import Site
+
+SECRET: Final = "s3cret-of-this-address"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class World:
+    """A gateway with two people who have nothing in common, and the operator."""
+
+    site: Site
+    owner: Caller
+    other: Caller
+    admin: Caller
+
+
+@dataclass(frozen=True)
+class Made:
+    """A thing: the values of its path's parameters, its mark in a list; other credentials or a body, where it needs
+    some of its own.
+    """
+
+    ids: Mapping[str, Any] = field(default_factory=dict)
+    mark: str = ""
+    headers: Mapping[str, str] | None = None
+    body: Any = None
+
+
+Maker: TypeAlias = Callable[[World], Awaitable[Made]]
+Kind: TypeAlias = Literal["anybody", "own", "item", "listing", "creation", "administration"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How an operation is tried. `accepts` are the forms that it answers in, by media type."""
+
+    kind: Kind
+    maker: Maker | None = None
+    body: Any = None
+    accepts: tuple[str, ...] = ("application/json",)
+
+
+def anybody(body: Any = None) -> Case:
+    return Case("anybody", body=body)
+
+
+def own(maker: Maker | None = None, *, body: Any = None) -> Case:
+    return Case("own", maker, body)
+
+
+def item(maker: Maker, *, body: Any = None, accepts: tuple[str, ...] = ("application/json",)) -> Case:
+    return Case("item", maker, body, accepts)
+
+
+def listing(maker: Maker) -> Case:
+    return Case("listing", maker)
+
+
+def creation(maker: Maker) -> Case:
+    """Here the maker answers the body, so that each try makes a thing of another name."""
+    return Case("creation", maker)
+
+
+def administration(maker: Maker | None = None, *, body: Any = None) -> Case:
+    return Case("administration", maker, body)
+
+
+# --- makers ---------------------------------------------------------------------------------------------------------
+
+
+def fresh(word: str) -> str:
+    """A name that nothing has yet."""
+    return f"{word}-{next(_numbers)}"
+
+
+async def waiting_job(world: World, whose: Caller | None = None) -> Made:
+    """A job that waits: a push to a repository of the owner's, or of `whose`; no worker runs here."""
+    name = fresh("acme/app")
+    uid = await (whose or world.owner).with_secret(SECRET, full_name=name)
+    pushed = await world.site.post("gitea", push_request("gitea", secret=SECRET, repository=name), address=uid)
+    assert pushed.status_code == 202, pushed.text
+    job_id = pushed.json()["job_id"]
+    return Made({"job_id": job_id}, mark=job_id)
+
+
+async def ended_job(world: World) -> Made:
+    made = await waiting_job(world)
+    cancelled = await world.owner.post(f"/jobs/{made.mark}/cancel")
+    assert cancelled.status_code == 202, cancelled.text
+    return made
+
+
+async def repository(world: World) -> Made:
+    uid = await world.owner.registered(full_name=fresh("acme/app"))
+    return Made({"uid": uid}, mark=uid)
+
+
+async def repository_secret(world: World) -> Made:
+    made = await repository(world)
+    await _put(world, f"{REPOSITORIES}/{made.mark}/secrets/TOKEN", {"value": "hunter22"})
+    return Made({**made.ids, "name": "TOKEN"}, mark=made.mark)
+
+
+async def repository_credentials(world: World) -> Made:
+    made = await repository(world)
+    await _put(world, f"{REPOSITORIES}/{made.mark}/credentials", CREDENTIALS)
+    return made
+
+
+async def webhook_secret(world: World) -> Made:
+    made = await repository(world)
+    added = await world.owner.post(f"{REPOSITORIES}/{made.mark}/webhook-secrets", {})
+    assert added.status_code == 201, added.text
+    return Made({**made.ids, "secret_id": added.json()["id"]}, mark=made.mark)
+
+
+async def api_key(world: World) -> Made:
+    made = await world.owner.post("/api/v1/api-keys", {"name": fresh("key"), "scopes": ["jobs:read"]})
+    assert made.status_code == 201, made.text
+    return Made({"key_id": made.json()["id"]}, mark=made.json()["id"])
+
+
+async def user(world: World) -> Made:
+    name = fresh("user")
+    made = await world.admin.post("/api/users", {"username": name, "password": PASSWORD})
+    assert made.status_code == 201, made.text
+    return Made({"user_id": made.json()["id"]}, mark=name)
+
+
+async def token(world: World) -> Made:
+    """Credentials that may end: a token of the owner's that nobody else uses."""
+    login = await world.site.client.post("/token", json={"username": "owner", "password": PASSWORD})
+    world.site.client.cookies.clear()
+    return Made(headers={"Authorization": f"Bearer {login.json()['access_token']}"})
+
+
+async def session(world: World) -> Made:
+    """A browser session of the owner's."""
+    login = await world.site.client.post("/api/auth/login", json={"username": "owner", "password": PASSWORD})
+    cookies = "; ".join(f"{name}={value}" for name, value in login.cookies.items())
+    world.site.client.cookies.clear()
+    return Made(headers={"Cookie": cookies})
+
+
+async def new_repository(_: World) -> Made:
+    return Made(body=NEW | {"full_name": fresh("acme/app")})
+
+
+async def new_key(_: World) -> Made:
+    return Made(body={"name": fresh("key"), "scopes": ["jobs:read"]})
+
+
+async def new_user(_: World) -> Made:
+    return Made(body={"username": fresh("user"), "password": PASSWORD})
+
+
+async def _put(world: World, path: str, body: Any) -> None:
+    put = await world.owner.put(path, body)
+    assert put.status_code == 204, put.text
+
+
+# --- cases ----------------------------------------------------------------------------------------------------------
+
+CREDENTIALS: Final = {"username": "ada", "password": "hunter22"}
+LOGIN: Final = {"username": "owner", "password": PASSWORD}
+_LOG_FORMS: Final = ("application/json", "text/plain", "text/event-stream")
+
+CASES: Final[Mapping[str, Case]] = {
+    # What anybody may ask
+    **{
+        f"GET {path}": anybody()
+        for path in (
+            *("/", "/health", "/api/health", "/ready", "/health/ready", "/health/live", "/livez", "/api/ping"),
+            *("/status", "/api/auth/options"),
+        )
+    },
+    **{f"POST {path}": anybody(LOGIN) for path in ("/api/auth/jwt/login", "/api/auth/login", "/token")},
+    **{f"POST {path}": anybody(LOGIN) for path in ("/auth/password", "/auth/idm")},
+    **{f"POST {path}": Case("anybody", new_user) for path in ("/api/auth/register", "/api/auth/signup")},
+    **{f"POST {path}/{{forge}}": anybody() for path in ("/webhook", "/webhooks")},  # signed: tests/webhooks
+    **{f"POST {path}/{{forge}}/{{repository}}": anybody() for path in ("/webhook", "/webhooks")},
+    # Oneself
+    **{f"POST {path}": own(token) for path in ("/api/auth/logout", "/api/auth/jwt/logout")},
+    "GET /api/auth/session": own(session),
+    **{f"GET {path}": own() for path in ("/api/auth/me", "/api/users/me")},
+    **{f"PATCH {path}": own(body={}) for path in ("/api/auth/me", "/api/users/me")},
+    # Users
+    "GET /api/users": administration(),
+    "POST /api/users": administration(new_user),
+    "GET /api/users/{user_id}": administration(user),
+    "PATCH /api/users/{user_id}": administration(user, body={"is_active": False}),
+    "DELETE /api/users/{user_id}": administration(user),
+    # API keys
+    "GET /api/v1/api-keys": listing(api_key),
+    "POST /api/v1/api-keys": creation(new_key),
+    "GET /api/v1/api-keys/{key_id}": item(api_key),
+    "DELETE /api/v1/api-keys/{key_id}": item(api_key),
+    "POST /api/v1/api-keys/{key_id}/rotate": item(api_key, body={"overlap_s": 60}),
+    # Jobs
+    "GET /jobs": listing(waiting_job),
+    "GET /jobs/{job_id}": item(waiting_job),
+    "POST /jobs/{job_id}/cancel": item(waiting_job),
+    "POST /jobs/{job_id}/retry": item(ended_job),
+    "GET /jobs/{job_id}/logs": item(ended_job, accepts=_LOG_FORMS),
+    "GET /events": Case("own", accepts=("text/event-stream",)),  # whose events: test_streams_show_ones_own_jobs
+    # Repositories
+    "GET /api/v1/repositories": listing(repository),
+    "POST /api/v1/repositories": creation(new_repository),
+    "GET /api/v1/repositories/{uid}": item(repository),
+    "PATCH /api/v1/repositories/{uid}": item(repository, body={"active": False}),
+    "DELETE /api/v1/repositories/{uid}": item(repository),
+    "POST /api/v1/repositories/{uid}/webhook-secrets": item(repository, body={}),
+    "DELETE /api/v1/repositories/{uid}/webhook-secrets/{secret_id}": item(webhook_secret),
+    "PUT /api/v1/repositories/{uid}/secrets/{name}": item(repository_secret, body={"value": "hunter23"}),
+    "DELETE /api/v1/repositories/{uid}/secrets/{name}": item(repository_secret),
+    "PUT /api/v1/repositories/{uid}/credentials": item(repository, body=CREDENTIALS),
+    "DELETE /api/v1/repositories/{uid}/credentials": item(repository_credentials),
+    # The audit log
+    "GET /api/v1/audit": administration(),
+    "GET /api/v1/audit/export": administration(),
+}
