@@ -1,6 +1,9 @@
 """Passwords: argon2id with OWASP's minimum cost, in threads of their own."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -18,6 +21,9 @@ _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _NOBODY: Final = _HASHER.hash("an unknown user")
 # Two at once leave the event loop its share of the processor; 40 MB of memory at most.
 _THREADS: Final = 2
+# These threads run when the event loop and its neighbours leave the processor free: while passwords are guessed, logins
+# get slow and nothing else does. 10 gives them a tenth of it at least.
+_NICENESS: Final = 10
 # About a second and a half of work; whoever comes behind that waits longer than a person would.
 _MAX_WAITING: Final = 100
 
@@ -26,7 +32,7 @@ class Passwords:
     """Hashes and checks passwords without blocking the event loop; one per process."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2", initializer=_give_way)
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
@@ -51,6 +57,12 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         finally:
             self._waiting -= 1
+
+
+def _give_way() -> None:
+    """Lower the calling thread's priority; only Linux has one for each thread (setpriority(2), notes)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _verify(password: str, stored: str) -> bool:
