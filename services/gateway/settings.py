@@ -96,6 +96,10 @@ class LimitSettings(Settings, frozen=True):
         int,
         setting("RATE_LIMIT_PER_LOGIN", "logins a minute to one account, from wherever they come; 0: no limit", ge=0),
     ] = 5
+    patience_ms: Annotated[
+        int,
+        setting("RATE_LIMIT_PATIENCE_MS", "milliseconds a request waits for Redis, then it passes uncounted", ge=1),
+    ] = 50
 
 
 class RetentionSettings(Settings, frozen=True):

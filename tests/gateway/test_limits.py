@@ -15,9 +15,12 @@ from libs.common.http.guards import OPEN, Caller, requires
 from libs.common.http.limits import UNLIMITED, Limits, address_name, caller_name, count_login
 from libs.common.http.principal import Principal
 from libs.common.redis import connect
+from libs.common.settings import Loaded
+from services.gateway.app import GROUPS, create_app
 from services.gateway.frame import Gateway, make_gateway
+from services.gateway.settings import LimitSettings
 from tests.gateway.sample import authenticate
-from tests.gateway.serving import served
+from tests.gateway.serving import ADMIN_EMAIL, ADMIN_PASSWORD, KEY, served, settings
 from tests.servers import RedisServer
 
 DEADLINE_S = 20.0
@@ -31,7 +34,8 @@ async def server(redis: str) -> AsyncIterator[Redis]:
 
 
 def make_limits(server: Redis, *, minute_s: float = 60, **limits: int) -> Limits:
-    return Limits(server, **{"per_key": 0, "per_address": 0, "per_login": 0, **limits}, minute_s=minute_s)
+    """Limits that wait for a Redis on a busy machine; those not named are none."""
+    return Limits(server, **{"per_key": 0, "per_address": 0, "per_login": 0, **limits}, minute_s=minute_s, patience_s=5)
 
 
 def sample(limits: Limits, *, proxy_hops: int = 0) -> Gateway:
@@ -167,8 +171,8 @@ async def test_without_redis_nobody_is_refused(redis_server: RedisServer) -> Non
 async def test_a_redis_that_hangs_costs_one_patience(unused_tcp_redis: str) -> None:
     """A server that never answers delays one request a second by 50 ms: a thousand callers do not queue behind it."""
     server = connect(unused_tcp_redis)
-    limits = make_limits(server)
-    async with asyncio.timeout(DEADLINE_S):  # a thousand patiences are 50 s
+    limits = Limits(server, per_key=0, per_address=0, per_login=0)
+    async with asyncio.timeout(DEADLINE_S):  # a thousand times 50 ms are 50 s
         assert [await limits.take(f"key:{number}", 10) for number in range(1000)] == [None] * 1000
     await server.aclose()
 
@@ -312,3 +316,57 @@ def test_names_of_callers() -> None:
     """A key has an allowance of its own; tokens and sessions of one person share theirs."""
     key = Principal(7, "ada", frozenset(), key_id="abcd1234")
     assert (caller_name(key), caller_name(Principal(7, "ada", frozenset()))) == ("key:abcd1234", "user:7")
+
+
+# --- the whole gateway ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def limited(database: str, redis: str) -> Gateway:
+    """The whole gateway with small limits."""
+    chosen = LimitSettings(per_key=20, per_address=30, per_login=5, patience_ms=5000)
+    return create_app(Loaded([*(group() for group in GROUPS), *settings(database, redis), chosen]))
+
+
+@pytest.mark.databases("sqlite")
+async def test_webhooks_probes_and_files_are_not_counted(limited: Gateway) -> None:
+    """A forge, a monitor and a page's files come as often as they like, and their answers show no standing."""
+    async with served(limited) as client:
+        for path in ("/", "/livez", "/ready", "/health", "/status", "/metrics", "/api/ping", "/ui/"):
+            answers = [await client.get(path) for _ in range(40)]
+            assert 429 not in {answer.status_code for answer in answers}
+            assert "ratelimit-limit" not in answers[0].headers
+        assert 429 not in {(await client.post("/webhook/github", json={})).status_code for _ in range(40)}
+
+
+@pytest.mark.databases("sqlite")
+async def test_guessing_a_password(limited: Gateway) -> None:
+    """The sixth login to one account within a minute is refused on every route, whatever the password; a token that
+    was had before, and other people's logins, go on.
+    """
+    async with served(limited) as client:
+
+        async def login(name: str, password: str) -> httpx.Response:
+            return await client.post("/api/auth/login", json={"username": name, "password": password})
+
+        token = (await login(ADMIN_EMAIL, ADMIN_PASSWORD)).json()["access_token"]
+        assert [(await login(ADMIN_EMAIL, f"guess {n}")).status_code for n in range(4)] == [401] * 4
+        refused = await login(ADMIN_EMAIL, ADMIN_PASSWORD)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMITED")
+        form = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+        assert (await client.post("/api/auth/jwt/login", data=form)).status_code == 429
+        assert (await login("bob", "some password")).status_code == 401
+        assert (await client.get("/jobs", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+
+
+@pytest.mark.databases("sqlite")
+async def test_tokens_of_one_person_share_an_allowance(limited: Gateway) -> None:
+    """Logging in again gives no new allowance, a key has its own."""
+    async with served(limited) as client:
+        person = {"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+        tokens = [(await client.post("/token", json=person)).json()["access_token"] for _ in range(2)]
+        first, second = ({"Authorization": f"Bearer {token}"} for token in tokens)
+        client.cookies.clear()
+        assert await ask(client, "/jobs", 20, **first) == [200] * 20
+        assert await ask(client, "/jobs", 1, **second) == [429]
+        assert await ask(client, "/jobs", 1, **{"X-API-Key": KEY}) == [200]
