@@ -8,6 +8,7 @@
 | `ev` | stream | the newest EVENTS_MAX_LEN entries |
 | `epoch` | string | never expires: its absence tells that Redis lost its data |
 | `worker:<domain>:<name>` | hash | WORKER_TTL, refreshed by the heartbeat |
+| `workers` | sorted set | the names of those hashes; what is an hour old is removed |
 | `publisher:<domain>`, `repairer` | string | lock of the one active publisher or repairer, some seconds |
 | `rate:<key, user, address or login>` | string | RATE_TTL_S, the minute that is counted |
 | `cancel` | pub/sub channel | tells workers which running job to cancel |
@@ -34,6 +35,7 @@ EVENTS: Final = "ev"
 EPOCH: Final = "epoch"
 CANCEL_CHANNEL: Final = "cancel"
 REPAIRER_LOCK: Final = "repairer"
+WORKERS: Final = "workers"
 
 
 def jobs_stream(domain: str, job_class: str) -> str:

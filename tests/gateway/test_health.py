@@ -1,20 +1,19 @@
 """The health family with everything up, with Redis gone, and with the database gone."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 import redis.asyncio
 
 from libs.common import keys
-from libs.common.database import utcnow
+from libs.common.jobs.heartbeats import beat
 from libs.common.version import VERSION
 from services.gateway.app import create_app
 from services.gateway.health.checks import redis_warnings
 from tests.gateway.serving import KEY, served, settings
+from tests.heartbeats import heartbeat, running
 from tests.servers import free_port
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -79,13 +78,12 @@ async def test_database_down(redis: str) -> None:
 async def test_status_knows_the_workers(gateway: httpx.AsyncClient, redis: str) -> None:
     """/status has one component per worker service, with each worker's last heartbeat; rubbish hides nobody."""
     client = _redis(redis)
-    seen = utcnow() - timedelta(seconds=3)
-    fields = {"host": "h1", "pid": 7, "version": VERSION, "started_at": seen, "seen_at": seen, "jobs": ["a", "b"]}
-    encoded = {name: msgspec.json.encode(value) for name, value in fields.items()}
-    await client.hset(keys.worker_hash("builds", "builds-h1-0a"), mapping=encoded)
-    await client.hset(keys.worker_hash("vms", "broken"), mapping={"host": b"not json"})
-    await client.hset("worker:odd", mapping={"host": b"1"})
+    await beat(client, heartbeat(jobs=[running(), running()]))
+    for name, rubbish in (("vms:broken", {"host": b"not json"}), ("odd", {"host": b"1"})):
+        await client.hset(f"worker:{name}", mapping=rubbish)
+        await client.zadd(keys.WORKERS, {f"worker:{name}": 1e12})
     await client.set("worker:builds:a-string", b"x")
+    await client.zadd(keys.WORKERS, {"worker:builds:a-string": 1e12, "worker:builds:expired": 1e12})
     components = {one["name"]: one for one in (await gateway.get("/status")).json()["components"]}
     assert {"database", "redis", "worker-builds", "worker-vms", "worker-deployer"} <= set(components)
     [worker] = components["worker-builds"]["details"]["workers"]

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import keys
 from libs.common.database import utcnow
 from libs.common.errors import Conflict, LeaseLost, PermanentJobError, RetryableJobError
+from libs.common.jobs.heartbeats import SlotUse, read_all
 from libs.common.jobs.kinds import Again, Cancelled, Done, JobRules, Outcome
 from libs.common.jobs.models import Domain, Job
 from libs.common.jobs.states import JobStatus
@@ -534,18 +535,20 @@ async def _all_shown(world: World, jobs: list[LiveJob]) -> bool:
 
 
 async def test_the_heartbeat_tells_what_a_worker_does(world: World, record: Record) -> None:
-    """The worker's hash names host, pid, version and running jobs, and expires when it is not renewed."""
+    """It names the jobs that run and the slots they take, expires when it is not renewed, and goes with its worker."""
     async with world.worker(Handler(Ping, record.hold)) as worker:
         [job] = await world.add(Ping())
         await record.started.wait()
         key = keys.worker_hash("demo", worker.name)
 
         async def tells() -> bool:
-            fields = await world.redis.hgetall(key)  # type: ignore[misc]
-            return bool(fields) and msgspec.json.decode(fields[b"jobs"]) == [str(job.view.id)]
+            return [one.id for beat in await read_all(world.redis) for one in beat.jobs] == [job.view.id]
 
         await eventually(tells, "the heartbeat does not name the job")
+        [beat] = await read_all(world.redis)
+        assert (beat.domain, beat.name, beat.started, beat.ended) == ("demo", worker.name, 1, 0)
+        assert beat.slots["light"] == SlotUse(used=1, total=world.settings.slots_light)
         assert 0 < await world.redis.ttl(key) <= keys.WORKER_TTL_S
         record.go_on.set()
         await world.ended(job)
-    assert not await world.redis.exists(key)
+    assert not await world.redis.exists(key, keys.WORKERS)

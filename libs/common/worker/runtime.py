@@ -32,6 +32,7 @@ from libs.common.settings import RuntimeSettings
 from libs.common.worker.context import Context, Handler
 from libs.common.worker.leases import Interrupt, Leases
 from libs.common.worker.slots import Slots
+from libs.common.worker.throughput import Throughput
 
 log = structlog.get_logger()
 
@@ -74,6 +75,7 @@ Decision = Outcome | Again | _Retry | _Release
 
 @dataclass(slots=True)
 class _Running:
+    job: LiveJob
     task: asyncio.Task[Done | Again | Cancelled] | None = None
     reason: Interrupt | None = None
     undoing: bool = False
@@ -101,12 +103,18 @@ class Runtime:
         self._running: dict[uuid.UUID, _Running] = {}
         self._ends: Batch[Lease, LiveJob] = Batch(self._end_plain, collect_s=_COLLECT_S, most=_MOST)
         self._shows: Batch[LiveJob, None] = Batch(self._show_all, collect_s=_COLLECT_S, most=_MOST)
+        self.ended = Throughput()
         self.leases: Leases  # set by the worker service: leases and runtime know each other
 
     @property
     def running(self) -> list[uuid.UUID]:
         """Ids of the jobs whose step runs now."""
         return list(self._running)
+
+    @property
+    def running_jobs(self) -> list[LiveJob]:
+        """The jobs whose step runs now, as they were claimed."""
+        return [running.job for running in self._running.values()]
 
     def interrupt(self, job_id: uuid.UUID, why: Interrupt) -> None:
         """Stop a running step; the first reason decides, except that a lost lease overrules all others."""
@@ -129,7 +137,7 @@ class Runtime:
         """
         job = claimed.job.view
         structlog.contextvars.bind_contextvars(job_id=str(job.id), request_id=claimed.job.request_id)
-        self._running[job.id] = _Running()
+        self._running[job.id] = _Running(claimed.job)
         joblog = JobLog(claimed=claimed, live=self._jobs.live, database=self._database, settings=self._settings)
         try:
             decision = await self._decide(claimed, joblog)
@@ -317,6 +325,7 @@ class Runtime:
 
     async def _ended(self, job: LiveJob) -> None:
         view = job.view
+        self.ended.add(1)
         metrics.JOBS.labels(view.domain, view.kind, view.status.value).inc()
         if view.duration is not None:
             metrics.JOB_DURATION.labels(view.domain, view.kind).observe(view.duration)

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -24,8 +23,9 @@ from redis.exceptions import RedisError
 from libs.common import keys, metrics
 from libs.common.children import Children
 from libs.common.database import Database, utcnow
-from libs.common.jobs import claims
+from libs.common.jobs import claims, heartbeats
 from libs.common.jobs.claims import Claimed, Lease
+from libs.common.jobs.heartbeats import Heartbeat, RunningJob
 from libs.common.jobs.kinds import JobClass, JobRules
 from libs.common.jobs.live import Live
 from libs.common.jobs.models import sharer
@@ -45,6 +45,7 @@ from libs.common.worker.intake import Intake
 from libs.common.worker.leases import Interrupt, Leases, clock_s
 from libs.common.worker.runtime import Runtime
 from libs.common.worker.slots import Slots
+from libs.common.worker.throughput import Throughput
 
 log = structlog.get_logger()
 
@@ -93,6 +94,7 @@ class WorkerService:
         self._publisher = Publisher(domain, database, live, settings)
         self._repairer = Repairer(database, live, settings)
         self._served = dict.fromkeys(CLASSES, "")  # the sharer whose turn was last
+        self._started = Throughput()
         self._stop = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._started_at = datetime.now(UTC)
@@ -139,6 +141,7 @@ class WorkerService:
         return self._taken(claimed, turned_away, sent_at_s), turn.passed_over
 
     def _taken(self, claimed: list[Claimed], turned_away: Sequence[LiveJob], sent_at_s: float) -> list[Claimed]:
+        self._started.add(sum(one.lease.number == 1 for one in claimed))
         for one in claimed:
             self._leases.add(one.lease, sent_at_s)
             metrics.JOB_WAIT.labels(self.domain).observe(one.waited_s)
@@ -216,19 +219,24 @@ class WorkerService:
             await asyncio.sleep(self._settings.heartbeat_every_s)
 
     async def _write_heartbeat(self) -> None:
-        fields = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "version": VERSION,
-            "started_at": self._started_at,
-            "seen_at": utcnow(),
-            "jobs": [str(job_id) for job_id in self._runtime.running],
-        }
-        key = keys.worker_hash(self.domain, self.name)
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(key, mapping={name: msgspec.json.encode(value) for name, value in fields.items()})
-        pipe.expire(key, keys.WORKER_TTL_S)
-        await pipe.execute()
+        running = [
+            RunningJob(job.view.id, job.view.kind, job.view.subject, job.view.started_at, job.owner)
+            for job in self._runtime.running_jobs
+        ]
+        heartbeat = Heartbeat(
+            domain=self.domain,
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=VERSION,
+            started_at=self._started_at,
+            seen_at=utcnow(),
+            slots=self._slots.use(),
+            jobs=running,
+            started=self._started.total(),
+            ended=self._runtime.ended.total(),
+        )
+        await heartbeats.beat(self._redis, heartbeat)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -257,7 +265,7 @@ class WorkerService:
         await self._children.close()
         await self._jobs.marker.close()
         with contextlib.suppress(RedisError, OSError):  # it expires by itself
-            await self._redis.delete(keys.worker_hash(self.domain, self.name))
+            await heartbeats.leave(self._redis, self.domain, self.name)
         await self._engine.pool.aclose(close_connection_pool=True)
         await self._redis.aclose()
         await self._database.close()

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from libs.common.jobs.heartbeats import SlotUse
+
 
 class Slots:
     """Counts what runs, by class (`light`, `heavy`); ten long builds leave the light slots free for short steps."""
@@ -18,6 +20,10 @@ class Slots:
     @property
     def running(self) -> int:
         return sum(self._used.values())
+
+    def use(self) -> dict[str, SlotUse]:
+        """How many slots of each class are in use."""
+        return {name: SlotUse(used=self._used[name], total=total) for name, total in self._limits.items()}
 
     def free(self, job_class: str) -> int:
         """Slots of a class that may be taken now; 0 while the intake is closed or a job runs alone."""

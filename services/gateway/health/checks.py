@@ -6,8 +6,7 @@ is accepted and begins later.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.common.database import Database
+from libs.common.jobs import heartbeats
+from libs.common.jobs.heartbeats import Heartbeat
 from services.builds.settings import LocalRunnerSettings
 
 log = structlog.get_logger()
@@ -33,18 +34,6 @@ class Check(msgspec.Struct, frozen=True):
     healthy: bool
     message: str
     response_ms: float | None = None
-
-
-class Heartbeat(msgspec.Struct, frozen=True):
-    """What a worker process wrote about itself."""
-
-    domain: str
-    name: str
-    host: str
-    version: str
-    started_at: datetime
-    seen_at: datetime
-    jobs: list[str]
 
 
 AskCheck = Callable[[], Awaitable[Check]]
@@ -92,19 +81,13 @@ class Health:
         answers = await asyncio.gather(*map(self.check, self._asks))
         return dict(zip(self._asks, answers, strict=True))
 
-    async def workers(self) -> list[Heartbeat]:
+    async def workers(self) -> Sequence[Heartbeat]:
         """The workers that told of themselves lately, by domain and name; none when Redis does not answer."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                names = [key async for key in self._redis.scan_iter(match="worker:*:*", count=1000)]
-                pipe = self._redis.pipeline(transaction=False)
-                for name in names:
-                    pipe.hgetall(name)
-                found = await pipe.execute(raise_on_error=False)
+                return await heartbeats.read_all(self._redis)
         except (RedisError, OSError, TimeoutError):
             return []
-        beats = [_heartbeat(name, fields) for name, fields in zip(names, found, strict=True)]
-        return sorted((beat for beat in beats if beat is not None), key=lambda beat: (beat.domain, beat.name))
 
     async def _ask_database(self) -> Check:
         await self._database.ping(_PATIENCE_S)
@@ -139,15 +122,3 @@ async def _timed(ask: AskCheck) -> Check:
         log.debug("dependency_down", reason=repr(error))  # the answer says so; the publishers warn
         return Check(healthy=False, message=f"does not answer ({type(error).__name__})")
     return msgspec.structs.replace(answer, response_ms=round((time.perf_counter() - started) * 1000, 2))
-
-
-def _heartbeat(name: bytes, fields: dict[bytes, bytes] | RedisError) -> Heartbeat | None:
-    """Read a worker's hash; None when it is not whole (it expired between two commands) or no worker's at all."""
-    if isinstance(fields, RedisError):
-        return None
-    _, domain, worker = name.decode("utf-8", "replace").split(":", 2)
-    try:
-        said = {field.decode(): msgspec.json.decode(value) for field, value in fields.items()}
-        return msgspec.convert({**said, "domain": domain, "name": worker}, Heartbeat)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None

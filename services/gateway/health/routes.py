@@ -1,5 +1,6 @@
 """The routes of the health family; all are open."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from litestar import Request, Response, Router, get
@@ -10,8 +11,9 @@ from libs.common.database import utcnow
 from libs.common.http.documentation import documented
 from libs.common.http.guards import OPEN
 from libs.common.http.limits import UNLIMITED
+from libs.common.jobs.heartbeats import Heartbeat
 from libs.common.version import VERSION
-from services.gateway.health.checks import DOMAINS, Check, Health, Heartbeat
+from services.gateway.health.checks import DOMAINS, Check, Health
 from services.gateway.health.schemas import (
     ApiHealth,
     Component,
@@ -112,7 +114,7 @@ def _dependency(name: str, check: Check) -> Component:
     return Component(name, _word(up=check.healthy), {"message": check.message}, check.response_ms)
 
 
-def _workers(domain: str, beats: list[Heartbeat]) -> Component:
+def _workers(domain: str, beats: Sequence[Heartbeat]) -> Component:
     """One component per worker service; a worker that is silent for 35 s has disappeared from Redis by itself."""
     own = [beat for beat in beats if beat.domain == domain]
     details = {
