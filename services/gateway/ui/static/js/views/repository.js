@@ -25,13 +25,13 @@ export default async function repository({ params, signal, title }) {
       up: ['/ui/repositories', 'Repositories'],
       actions: [
         badge(one.active ? 'active' : 'inactive'),
-        startForm(one),
         h('a', { class: 'button', href: `/ui/jobs?repo=${encodeURIComponent(one.full_name)}` }, 'Jobs'),
         h('a', { class: 'button', href: `/ui/deliveries?repository=${encodeURIComponent(one.full_name)}` }, 'Deliveries'),
       ],
     }),
     one.problem && h('p', { class: 'banner', role: 'alert' }, one.problem),
     webhook(one, path),
+    runs(one),
     secrets(one, path),
     settings(one, path),
     section('Facts', facts([
@@ -45,13 +45,19 @@ export default async function repository({ params, signal, title }) {
   );
 }
 
-function startForm(one) {
+function runs(one) {
   const once = intents();
-  return button('Run now', async () => {
-    const body = { repository: one.full_name, ref: 'HEAD' };
-    const job = await api.post('/jobs', body, { intent: once(body) });
-    await navigate(`/ui/jobs/${job.id}`);
-  }, { icon: 'play', title: 'Run the pipeline of the default branch' });
+  let turn = 0;
+  return section('Run', form({
+    label: 'Run the pipeline', action: 'Run the pipeline', kind: null,
+    fields: [field({ label: 'Branch, tag or commit', name: 'ref', value: 'main', required: true, autocomplete: 'off', spellcheck: 'false', hint: 'A branch’s name, refs/tags/… or a whole commit id.' })],
+    submit: async (values) => {
+      const body = { repository: one.uid, ref: values.get('ref').trim() };
+      const job = await api.post('/jobs', body, { intent: once([turn, body]) });
+      turn += 1;
+      await navigate(`/ui/jobs/${job.id}`);
+    },
+  }));
 }
 
 function webhook(one, path) {
