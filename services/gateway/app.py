@@ -42,8 +42,6 @@ from libs.common.settings import (
 from libs.common.tasks import end, supervise
 from services.builds import routes as builds_routes
 from services.builds import service as builds_service
-from services.builds.service.repositories import Repositories
-from services.builds.service.sealed import Vault
 from services.builds.settings import LocalRunnerSettings, WebhookSettings
 from services.gateway import metrics
 from services.gateway.accounts import routes as accounts_routes
@@ -100,16 +98,11 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     live = Live(redis)
     jobs = Jobs(database, live, builds_service.RULES, runtime)
     hub = Hub(redis_url, database, closing)
-    sealer = Sealer(secrets)
-    builds = builds_service.Builds(database, sealer, loaded[WebhookSettings])
-    repositories = Repositories(database, Vault(sealer), jobs)
 
     passwords = Passwords()
     users = Users(database, passwords)
     tokens = Tokens(secrets, lifetime_s=chosen.access_token_minutes * 60)
-    life = SessionLife(
-        idle=timedelta(minutes=chosen.session_idle_minutes), whole=timedelta(hours=chosen.session_hours)
-    )
+    life = SessionLife(idle=timedelta(minutes=chosen.session_idle_minutes), whole=timedelta(hours=chosen.session_hours))
     logins, uses = Logins(database, passwords, tokens, life), Uses(database)
     authenticator = Authenticator(database, StaticKeys(chosen.static_keys(core)), tokens, life, uses)
     listen = loaded[ListenSettings]
@@ -120,14 +113,21 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     )
     signups = listen.is_loopback if chosen.allow_signups is None else chosen.allow_signups
     limit = loaded[LimitSettings]
-    limits = Limits(redis, per_key=limit.per_key, per_address=limit.per_address, per_login=limit.per_login)
+    limits = Limits(
+        redis,
+        per_key=limit.per_key,
+        per_address=limit.per_address,
+        per_login=limit.per_login,
+        patience_s=limit.patience_ms / 1000,
+    )
     health = Health(
         database, redis, env=core.env, further={"local_provider": local_provider(loaded[LocalRunnerSettings])}
     )
 
     parts = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
     parts += [Repairer(database, live, runtime).run, hub.run, uses.run]
-    parts += [Retention(database, audit_days=loaded[RetentionSettings].audit_days).run]
+    kept = loaded[RetentionSettings]
+    parts += [Retention(database, audit_days=kept.audit_days, delivery_days=kept.delivery_days).run]
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -150,9 +150,10 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
             accounts_routes.router(users, logins, ApiKeys(database), cookies, signups=signups),
             jobs_routes.router(jobs, hub, LogReader(database, redis)),
             *builds_routes.routers(
-                builds,
-                repositories,
+                database,
+                Sealer(secrets),
                 jobs,
+                loaded[WebhookSettings],
                 accept_unsigned=core.env == "development",
                 public_url=loaded[ListenSettings].public_url,
                 allow_file=loaded[LocalRunnerSettings].allow_insecure_clone,

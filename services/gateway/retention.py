@@ -1,4 +1,4 @@
-"""Forgetting what is old: entries of the audit log, and answers kept for idempotency keys."""
+"""Forgetting what is old: entries of the audit log, deliveries, and answers kept for idempotency keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import audit
 from libs.common.database import Database, utcnow
 from libs.common.idempotency import answers
+from services.builds.service import delivery_log
 
 log = structlog.get_logger()
 
@@ -26,12 +27,13 @@ Forget = Callable[[AsyncConnection], Awaitable[int]]
 class Retention:
     """Sweeps every ten minutes, in each gateway: two at once pass over each other's rows.
 
-    `audit_days` 0 keeps the audit log for ever.
+    `audit_days` and `delivery_days` say how long; 0 keeps for ever.
     """
 
-    def __init__(self, database: Database, *, audit_days: int) -> None:
+    def __init__(self, database: Database, *, audit_days: int, delivery_days: int = 0) -> None:
         self._database = database
         self._audit_days = audit_days
+        self._delivery_days = delivery_days
 
     async def run(self) -> None:
         while True:
@@ -47,6 +49,9 @@ class Retention:
         if self._audit_days:
             before = utcnow() - timedelta(days=self._audit_days)
             await self._forget("audit_log", lambda tx: audit.forget(tx, before, most=_AT_ONCE))
+        if self._delivery_days:
+            oldest = utcnow() - timedelta(days=self._delivery_days)
+            await self._forget("deliveries", lambda tx: delivery_log.forget(tx, oldest, most=_AT_ONCE))
 
     async def _forget(self, what: str, forget: Forget) -> None:
         gone, in_all = _AT_ONCE, 0

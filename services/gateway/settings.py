@@ -108,3 +108,11 @@ class RetentionSettings(Settings, frozen=True):
     audit_days: Annotated[
         int, setting("AUDIT_RETENTION_DAYS", "days for which entries of the audit log are kept; 0: for ever", ge=0)
     ] = 365
+    delivery_days: Annotated[
+        int,
+        setting(
+            "DELIVERY_RETENTION_DAYS",
+            "days for which verified deliveries are kept; 0: for ever; of refused ones the newest 1,000 stay",
+            ge=0,
+        ),
+    ] = 30

@@ -140,7 +140,7 @@ def _what_may_have_happened(
         if isinstance(verdict(by=altered), Verified):
             yield _failed("secret_whitespace", f"The forge's secret is one that counts here, but {title}")
             return
-    yield _failed("secret_whitespace", "The forge's secret is not one of ours with a space or line end more or less")
+    yield _passed("secret_whitespace", "The forge's secret is not one of ours with a space or line end more or less")
     for title, body, kind in _variants(raw, content_type):
         if body != raw and isinstance(verdict(body, kind), Verified):
             yield _failed("body", f"The secret is right, and the body was changed on the way: it fits {title}")

@@ -1,29 +1,42 @@
-"""HTTP in, by resource: what forges send to, repositories, deliveries, runs."""
+"""HTTP in, by resource: what forges send to, repositories and their secrets, deliveries, runs."""
 
-from litestar import Router
+from litestar.types import ControllerRouterHandler
 
+from libs.common.crypto import Sealer
+from libs.common.database import Database
 from libs.common.jobs.service import Jobs
-from services.builds.routes import repositories, repository_secrets, webhooks
+from services.builds.routes import deliveries, repositories, repository_secrets, runs, webhooks
 from services.builds.service import Builds
+from services.builds.service.delivery_log import DeliveryLog
 from services.builds.service.repositories import Repositories
+from services.builds.service.runs import Runs
+from services.builds.service.sealed import Vault
+from services.builds.service.signatures import Signatures
+from services.builds.settings import WebhookSettings
 
 
 def routers(
-    builds: Builds,
-    kept: Repositories,
+    database: Database,
+    sealer: Sealer,
     jobs: Jobs,
+    settings: WebhookSettings,
     *,
     accept_unsigned: bool,
     public_url: str | None,
     allow_file: bool,
-) -> list[Router]:
-    """The routes of the builds slice.
+) -> list[ControllerRouterHandler]:
+    """The routes of the builds slice; to be registered after those of the jobs (see runs.py).
 
     `accept_unsigned` takes deliveries where no secret is set (development). `public_url` is where forges reach Slipway,
     None: where a request came to. `allow_file` lets repositories be cloned from folders of the workers' machine.
     """
+    vault = Vault(sealer)
+    registered = Repositories(database, vault, jobs)
+    started = Runs(database, jobs, settings)
     return [
-        webhooks.router(builds, jobs, accept_unsigned=accept_unsigned),
-        repositories.router(kept, public_url=public_url, allow_file=allow_file),
-        repository_secrets.router(kept),
+        webhooks.router(Builds(database, sealer, settings), jobs, accept_unsigned=accept_unsigned),
+        repositories.router(registered, public_url=public_url, allow_file=allow_file),
+        repository_secrets.router(registered),
+        deliveries.router(DeliveryLog(database), started, Signatures(database, vault, settings)),
+        runs.start(started),
     ]

@@ -37,6 +37,8 @@ from services.builds.states import ENDED, BuildStatus, Executor
 WEBHOOK_SECRETS_MAX: Final = 5
 """Valid at once: each is tried on each delivery, and a rotation needs two."""
 
+# So that a forge that still signs with one of them can be told so.
+_ENDED_KEPT: Final = 5
 # Cancelled while the client waits; what is behind them ends as cancelled by itself when its turn comes.
 _CANCELLED_AT_ONCE: Final = 1000
 _ACTIVE: Final = [status.value for status in BuildStatus if status not in ENDED]
@@ -150,12 +152,12 @@ class Repositories:
         made = WebhookSecret(id=secrets.token_hex(4), secret=secret or secrets.token_hex(32), created_at=now)
         async with self._database.transaction() as tx:
             row = await _changeable(tx, principal, uid)
-            before = [one for one in self._vault.webhook_secrets(row) if one.is_valid(now)]
-            if overlap_s is not None:
-                before = [one for one in (_ending(one, now, overlap_s) for one in before) if one.is_valid(now)]
-            if len(before) >= WEBHOOK_SECRETS_MAX:
+            before = [_ending(one, now, overlap_s) for one in self._vault.webhook_secrets(row)]
+            valid = [one for one in before if one.is_valid(now)]
+            ended = [one for one in before if not one.is_valid(now)]
+            if len(valid) >= WEBHOOK_SECRETS_MAX:
                 raise TooManySecrets(f"An address has {WEBHOOK_SECRETS_MAX} secrets at most; delete one of them first")
-            await self._store(tx, row, "sealed_webhook_secrets", [made, *before])
+            await self._store(tx, row, "sealed_webhook_secrets", [made, *valid, *ended[:_ENDED_KEPT]])
             await _record(tx, actor, "repository.webhook_secret_added", row, id=made.id, overlap_s=overlap_s)
         return made
 
@@ -300,7 +302,9 @@ def _columns(body: NewRepository | RepositoryChange) -> dict[str, Any]:
     return given
 
 
-def _ending(one: WebhookSecret, now: datetime, overlap_s: int) -> WebhookSecret:
+def _ending(one: WebhookSecret, now: datetime, overlap_s: int | None) -> WebhookSecret:
+    if overlap_s is None:
+        return one
     end = now + timedelta(seconds=overlap_s)
     ends_before = one.expires_at is not None and one.expires_at < end
     return one if ends_before else msgspec.structs.replace(one, expires_at=end)
