@@ -28,6 +28,7 @@ from libs.common.jobs.states import JobStatus
 # uses an index of some rows only, and PostgreSQL only while it plans every execution anew.
 ACTIVE_WORDS: Final[tuple[ColumnElement[str], ...]] = (literal_column("'pending'"), literal_column("'running'"))
 PENDING_WORD: Final[ColumnElement[str]] = literal_column("'pending'")
+RUNNING_WORD: Final[ColumnElement[str]] = literal_column("'running'")
 _ACTIVE = text("status IN ('pending', 'running')")
 _PENDING = text("status = 'pending'")
 _HOLDS_A_LANE = text("lane IS NOT NULL AND lease_owner IS NOT NULL")

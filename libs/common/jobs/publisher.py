@@ -84,24 +84,28 @@ class Publisher:
                 self._outage.over()
             await asyncio.sleep(pause_s)
 
-    async def tick(self) -> int:
-        """Fill each stream of the domain up to its window once; answers how many jobs were handed out."""
+    async def tick(self, *, grace_s: float | None = None) -> int:
+        """Fill each stream of the domain up to its window once; answers how many jobs were handed out.
+
+        Jobs that became due less than `grace_s` ago (None: as in the settings) are left to whoever made them so.
+        """
+        ripe_s = self._settings.publish_grace_s if grace_s is None else grace_s
         current = await epoch(self._live.redis)
         handed_out = 0
         for job_class in CLASSES:
             waiting = await self._live.redis.xlen(keys.jobs_stream(self._domain, job_class))
             room = min(self._settings.publish_window - waiting, self._settings.publish_batch - handed_out)
             if room > 0:
-                jobs = await self._due(job_class, current, room)
+                jobs = await self._due(job_class, current, room, ripe_s)
                 done, _ = await self._live.enqueue(jobs, window=self._settings.publish_window)
                 await mark(self._database, done, current)
                 handed_out += len(done)
         return handed_out
 
-    async def _due(self, job_class: JobClass, current: str, limit: int) -> list[LiveJob]:
+    async def _due(self, job_class: JobClass, current: str, limit: int, ripe_s: float) -> list[LiveJob]:
         async with self._database.reading() as tx:
             # An accept or an alarm clock hands out by itself; what it left undone for some seconds is ours.
-            ripe = Job.run_at <= now_sql(tx.dialect, -self._settings.publish_grace_s)
+            ripe = Job.run_at <= now_sql(tx.dialect, -ripe_s)
             unpublished = or_(
                 Job.published_at.is_(None),
                 Job.published_epoch != current,

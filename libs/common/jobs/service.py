@@ -19,6 +19,7 @@ from libs.common.jobs import store
 from libs.common.jobs.kinds import JobFailure, JobRules, Outcome
 from libs.common.jobs.live import Live
 from libs.common.jobs.publisher import Marker
+from libs.common.jobs.queue import Queue
 from libs.common.jobs.store import JobFilter
 from libs.common.jobs.view import LiveJob, from_hash
 from libs.common.outage import Outage
@@ -40,6 +41,7 @@ class Jobs:
         self.database = database
         self.live = live
         self.marker = Marker(database)
+        self.queue = Queue(database, live, settings)
         self._rules: Mapping[str, JobRules] = {rule.message.kind: rule for rule in rules}
         self._settings = settings
         # No wait: an announcement goes at once when none is under way. 500 jobs take Redis 20 ms.

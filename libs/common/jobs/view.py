@@ -29,7 +29,8 @@ class JobView(msgspec.Struct, frozen=True):
     """A job as clients see it.
 
     The first ten fields keep the names that raibid documented; `agent_id` is the worker that ran it last,
-    `duration` is in seconds, None before the start and up to now while it runs.
+    `duration` is in seconds, None before the start and up to now while it runs. `position` is the place in its queue
+    (1: next), an estimate; None when it does not wait for its first start, and in events, which nobody computes it for.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class JobView(msgspec.Struct, frozen=True):
     tries: int
     created_at: datetime
     version: int
+    position: int | None = None
 
 
 class LiveJob(msgspec.Struct, frozen=True):

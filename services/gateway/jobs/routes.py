@@ -90,7 +90,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             subject=None if subject is None else _subject(subject),
         )
         found, total = await jobs.find(wanted, limit=limit + 1, offset=offset, before=read_cursor(cursor))
-        page = [shown(job) for job in found[:limit]]
+        page = [shown(job) for job in await jobs.queue.placed(found[:limit])]
         following = next_cursor([view.id for view in page], more=len(found) > limit)
         body = JobPage(jobs=page, total=total, offset=offset, limit=limit, next_cursor=following)
         return Response(body, headers={"ETag": weak_tag([total, offset, limit, following, *map(timeless, page)])})
@@ -101,7 +101,8 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         **documented("Read a job", example=JOB_EXAMPLE, errors={404: _NO_SUCH_JOB}, opt=POLLED),
     )
     async def read_job(principal: Caller, job_id: FromPath[str]) -> Response[JobView]:
-        view = shown(await views.visible(principal, job_id))
+        [job] = await jobs.queue.placed([await views.visible(principal, job_id)])
+        view = shown(job)
         return Response(view, headers={"ETag": weak_tag(timeless(view))})
 
     @post(

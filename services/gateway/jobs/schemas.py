@@ -76,6 +76,7 @@ JOB_EXAMPLE = {
     "tries": 0,
     "created_at": "2026-11-20T18:00:02.101000Z",
     "version": 3,
+    "position": None,
 }
 PAGE_EXAMPLE = {"jobs": [JOB_EXAMPLE], "total": 1, "offset": 0, "limit": 20, "next_cursor": None}
 LOG_EXAMPLE = {
