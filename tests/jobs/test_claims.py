@@ -255,14 +255,14 @@ async def test_a_terminal_status_never_changes(db: Database, status: Literal["su
     assert JobStatus(status) in TERMINAL
 
 
-async def test_many_ends_in_one_statement_leave_out_what_was_lost(db: Database) -> None:
-    """end_many ends the jobs whose claim is current, and no others."""
+async def test_ends_that_are_written_together_leave_out_what_was_lost(db: Database) -> None:
+    """succeed_many ends the jobs whose claim is current, and no others."""
     jobs = await add(db, 5)
     leases = [one.lease for one in await claim(db, *jobs)]
     await lapse(db, jobs[2])
     await claim(db, jobs[2], owner="w2")
     async with db.transaction() as tx:
-        ended = await claims.end_many(tx, leases, SUCCESS)
+        ended = await claims.succeed_many(tx, leases, leases[0].owner)
     assert {job.view.id for job in ended} == {job.view.id for job in jobs} - {jobs[2].view.id}
     assert (await row(db, jobs[2])).view.status is JobStatus.RUNNING
 

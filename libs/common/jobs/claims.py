@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, bindparam, case, exists, func, or_, select, text, tuple_, update
+from sqlalchemy import Row, and_, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
-from libs.common.database import now_sql
+from libs.common.database import among, now_sql
 from libs.common.errors import LeaseLost
 from libs.common.jobs import store
 from libs.common.jobs.kinds import Outcome
@@ -112,8 +112,8 @@ async def claim(
 
 @lru_cache(maxsize=16)  # made once for each worker: for SQLAlchemy making it costs more than running it
 def _claim_statement(dialect_name: str, owner: str, lease_s: float) -> Any:
-    among = Job.id.in_(bindparam("ids", expanding=True))
-    picked = select(Job.id).where(among, _claimable(dialect_name)).order_by(Job.id).with_for_update()
+    named = among(dialect_name, Job.id, "ids")
+    picked = select(Job.id).where(named, _claimable(dialect_name)).order_by(Job.id).with_for_update()
     return store.changed(
         dialect_name,
         Job.id.in_(picked.scalar_subquery()),
@@ -148,11 +148,14 @@ async def _turn_away(tx: AsyncConnection, job_ids: set[uuid.UUID]) -> list[LiveJ
 
 async def _lock_lanes(tx: AsyncConnection, job_ids: Sequence[uuid.UUID]) -> None:
     """Let one claim at a time look at a lane; the next statement then sees what the others committed."""
-    if tx.dialect.name == "sqlite":
-        return  # BEGIN IMMEDIATE: there is one writer anyway
-    lanes = select(func.hashtextextended(Job.lane, 0).label("lane")).where(Job.id.in_(job_ids), Job.lane.is_not(None))
-    ordered = lanes.distinct().order_by(text("lane")).subquery()
-    await tx.execute(select(func.pg_advisory_xact_lock(ordered.c.lane)))
+    if tx.dialect.name != "sqlite":  # BEGIN IMMEDIATE: there is one writer anyway
+        await tx.execute(_LOCK_LANES, {"ids": list(job_ids)})
+
+
+_lane = func.hashtextextended(Job.lane, 0).label("lane")
+_lanes = select(_lane).where(among("postgresql", Job.id, "ids"), Job.lane.is_not(None))
+_in_order = _lanes.distinct().order_by(text("lane")).subquery()
+_LOCK_LANES = select(func.pg_advisory_xact_lock(_in_order.c.lane))
 
 
 def _claimed(row: Row[Any], owner: str) -> Claimed:
@@ -178,15 +181,21 @@ async def renew(tx: AsyncConnection, leases: Sequence[Lease], owner: str, lease_
     still ours and is prolonged.
     """
     numbers = {lease.job_id: lease.number for lease in leases}
-    rows = select(Job.id).where(Job.id.in_(numbers), Job.lease_owner == owner, Job.status == JobStatus.RUNNING.value)
-    locked = rows.order_by(Job.id).with_for_update().scalar_subquery()
-    answer = await tx.execute(
-        update(Job)
-        .where(Job.id.in_(locked))
-        .values(lease_until=now_sql(tx.dialect, lease_s))
-        .returning(Job.id, Job.lease_no, Job.cancel_requested_at)
-    )
+    answer = await tx.execute(_renewal(tx.dialect.name, owner, lease_s), {"ids": list(numbers)})
     return {row.id: row.cancel_requested_at is not None for row in answer if row.lease_no == numbers[row.id]}
+
+
+@lru_cache(maxsize=16)
+def _renewal(dialect_name: str, owner: str, lease_s: float) -> Any:
+    locked = select(Job.id).where(_run_by(dialect_name, owner)).order_by(Job.id).with_for_update()
+    prolonged = update(Job).where(Job.id.in_(locked.scalar_subquery()))
+    prolonged = prolonged.values(lease_until=now_sql(dialect_name, lease_s))
+    return prolonged.returning(Job.id, Job.lease_no, Job.cancel_requested_at)
+
+
+def _run_by(dialect_name: str, owner: str) -> ColumnElement[bool]:
+    named = among(dialect_name, Job.id, "ids")
+    return and_(named, Job.lease_owner == owner, Job.status == JobStatus.RUNNING.value)
 
 
 def held(lease: Lease) -> ColumnElement[bool]:
@@ -246,13 +255,20 @@ async def end(tx: AsyncConnection, lease: Lease, outcome: Outcome) -> LiveJob:
     return await _guarded(tx, lease, **store.end_values(tx.dialect, outcome))
 
 
-async def end_many(tx: AsyncConnection, leases: Sequence[Lease], outcome: Outcome) -> list[LiveJob]:
-    """End jobs of one worker that all came out the same, in one statement; answers those that were still held."""
-    current = tuple_(Job.id, Job.lease_no).in_([(lease.job_id, lease.number) for lease in leases])
-    mine = and_(current, Job.lease_owner == leases[0].owner, Job.status == JobStatus.RUNNING.value)
-    locked = select(Job.id).where(mine).order_by(Job.id).with_for_update().scalar_subquery()
-    statement = store.changed(tx.dialect, Job.id.in_(locked), **store.end_values(tx.dialect, outcome))
-    return [live_job(row) for row in await tx.execute(statement)]
+async def succeed_many(tx: AsyncConnection, leases: Sequence[Lease], owner: str) -> list[LiveJob]:
+    """End jobs of one worker that simply succeeded, all together; answers those that were still held."""
+    numbers = {lease.job_id: lease.number for lease in leases}
+    lock, ending = _success(tx.dialect.name, owner)
+    running = await tx.execute(lock, {"ids": list(numbers)})
+    still_held = [row.id for row in running if row.lease_no == numbers[row.id]]
+    return [live_job(row) for row in await tx.execute(ending, {"ids": still_held})]
+
+
+@lru_cache(maxsize=16)
+def _success(dialect_name: str, owner: str) -> tuple[Any, Any]:
+    lock = select(Job.id, Job.lease_no).where(_run_by(dialect_name, owner)).order_by(Job.id).with_for_update()
+    end_values = store.end_values(dialect_name, Outcome("success"))
+    return lock, store.changed(dialect_name, among(dialect_name, Job.id, "ids"), **end_values)
 
 
 async def next_in_lane(tx: AsyncConnection, lane: str) -> list[LiveJob]:

@@ -4,14 +4,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Text, and_, bindparam, func, insert, or_, select, true, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from libs.common.database import clock, now_sql, uuid7
+from libs.common.database import among, clock, now_sql, uuid7
 from libs.common.jobs.kinds import Message, Outcome
 from libs.common.jobs.models import Job
 from libs.common.jobs.states import ACTIVE, JobStatus
@@ -265,10 +266,17 @@ async def mark_published(tx: AsyncConnection, jobs: Sequence[LiveJob], epoch: st
     One that was claimed or turned away since it was read (another version) is left alone. Rows are locked in the
     order of their ids, as everywhere, so that batches cannot deadlock.
     """
-    as_read = tuple_(Job.id, Job.version).in_([(job.view.id, job.view.version) for job in jobs])
-    rows = select(Job.id).where(as_read).order_by(Job.id).with_for_update(skip_locked=True)
-    await tx.execute(
-        update(Job)
-        .where(Job.id.in_(rows.scalar_subquery()))
-        .values(published_at=now_sql(tx.dialect), published_epoch=epoch)
-    )
+    versions = {job.view.id: job.view.version for job in jobs}
+    lock, mark = _publication(tx.dialect.name)
+    rows = await tx.execute(lock, {"ids": list(versions)})
+    as_read = [row.id for row in rows if row.version == versions[row.id]]
+    if as_read:
+        await tx.execute(mark, {"ids": as_read, "epoch": epoch})
+
+
+@cache
+def _publication(dialect_name: str) -> tuple[Any, Any]:
+    named = among(dialect_name, Job.id, "ids")
+    lock = select(Job.id, Job.version).where(named).order_by(Job.id).with_for_update(skip_locked=True)
+    published = {"published_at": now_sql(dialect_name), "published_epoch": bindparam("epoch", type_=Text)}
+    return lock, update(Job).where(named).values(published)

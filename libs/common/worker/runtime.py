@@ -10,6 +10,7 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import structlog
@@ -79,7 +80,7 @@ class _Running:
     task: asyncio.Task[Done | Again | Cancelled] | None = None
     reason: Interrupt | None = None
     undoing: bool = False
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Runtime:
@@ -126,7 +127,8 @@ class Runtime:
         if running.undoing and why is Interrupt.CANCEL:
             return
         running.reason = why
-        running.stopped.set()
+        if not running.stopped.done():
+            running.stopped.set_result(None)
         if running.task is not None:
             running.task.cancel()
 
@@ -193,9 +195,8 @@ class Runtime:
         running.task = task
         if running.reason is not None:  # told to stop while the step was prepared
             task.cancel()
-        stopped = asyncio.create_task(running.stopped.wait())
-        await asyncio.wait({task, stopped}, timeout=policy.timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        either: set[asyncio.Future[Any]] = {task, running.stopped}
+        await asyncio.wait(either, timeout=policy.timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             self.interrupt(claimed.lease.job_id, Interrupt.TIMEOUT)  # unless it was told to stop already
             await asyncio.wait({task}, timeout=policy.cancel_timeout_s)
@@ -318,9 +319,9 @@ class Runtime:
             await self._jobs.announce(following)
 
     async def _end_plain(self, leases: Sequence[Lease]) -> list[LiveJob | Exception]:
-        """End jobs that simply succeeded, all in one statement."""
+        """End jobs that simply succeeded, all in one transaction."""
         async with self._database.transaction() as tx:
-            ended = {job.view.id: job for job in await claims.end_many(tx, leases, _PLAIN_SUCCESS)}
+            ended = {job.view.id: job for job in await claims.succeed_many(tx, leases, leases[0].owner)}
         return [ended.get(lease.job_id) or LeaseLost(f"job {lease.job_id}: the claim is over") for lease in leases]
 
     async def _ended(self, job: LiveJob) -> None:
