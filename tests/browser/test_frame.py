@@ -111,9 +111,10 @@ async def _get(site: Site, path: str) -> httpx.Response:
 
 
 async def test_the_policy_allows_only_our_own_files(site: Site) -> None:
-    """The page may run no inline script or style, load nothing from elsewhere, and stand in no frame."""
+    """The page may run no inline script or style, load nothing from elsewhere, stand in no frame, and write no HTML."""
     policy = (await site.client.get("/ui/")).headers["content-security-policy"]
-    for word in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+    allowed = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'")
+    for word in (*allowed, "require-trusted-types-for 'script'", "trusted-types 'none'"):
         assert word in policy
     for word in ("unsafe", "http:", "https:", "*", "data: ;"):
         assert word not in policy

@@ -27,8 +27,8 @@ async def test_branches_and_repositories(page: Page, site: Site) -> None:
         await site.push(repository, head, branch=branch, message=text, delivery=f"{repository.name}-{number}")
     await page.goto(f"/ui/jobs?repo=acme/{repository.name}")
     for text in CORPUS:
-        row = page.get_by_role("listitem").filter(has_text=text.replace(" ", "+"))
-        await expect(row).to_have_count(1)
+        branch = page.locator(".fact").get_by_text(_shown(text), exact=True)
+        await expect(branch).to_have_count(1)
     assert await page.locator("main script, main img, main [onerror], main [onload], main iframe").count() == 0
 
 
@@ -71,8 +71,12 @@ async def test_elements_refuse_what_could_run(page: Page) -> None:
             links: ['javascript:alert(1)', ' JaVaScRiPt:alert(1)', 'data:text/html,x', 'vbscript:x', 'blob:x']
               .every((href) => !h('a', { href }).hasAttribute('href')),
             ours: h('a', { href: '/ui/jobs' }).getAttribute('href') === '/ui/jobs',
-            sink: refused(() => { document.createElement('p').innerHTML = text; }),
           };
         }"""
     )
     assert all(found.values()), found
+
+
+def _shown(text: str) -> str:
+    """How a hostile name is shown: as it is, but for what would turn the direction of reading."""
+    return text.replace(" ", "+").replace("\u202e", r"\u202e")

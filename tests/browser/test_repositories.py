@@ -54,7 +54,8 @@ async def test_change_a_repository(page: Page, site: Site) -> None:
     await expect(page.get_by_label("Branches")).to_have_value("main\nrelease/*")
     await expect(page.get_by_label("A newer push cancels")).to_be_checked()
 
-    await page.get_by_label("Name", exact=True).last.fill("DEPLOY_TOKEN")
+    secret = page.get_by_role("form", name="Set a secret")
+    await secret.get_by_label("Name").fill("DEPLOY_TOKEN")
     await page.get_by_label("Value").fill("t0ken of the deployment")
     await page.get_by_role("button", name="Set the secret").click()
     row = page.get_by_role("list", name="Pipeline secrets").get_by_role("listitem")

@@ -11,6 +11,8 @@ const FORBIDDEN_ATTRIBUTES = new Set(['style', 'srcdoc', 'innerhtml', 'outerhtml
 const ADDRESSES = new Set(['href', 'src', 'action', 'formaction', 'xlink:href']);
 // What a form control shows now is a property; the attribute would only be its default.
 const PROPERTIES = new Set(['value', 'checked', 'selected', 'indeterminate']);
+// Characters that turn the direction of what follows (Unicode TR9): with one, "gnp.exe" reads "exe.png".
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
@@ -84,11 +86,16 @@ function setAttribute(element, name, value) {
   }
 }
 
+/** The text with characters that would make it read as something else written out, as \u202e. */
+export function honest(text) {
+  return text.replace(TURNING, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
+}
+
 function nodes(children) {
   const made = [];
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    made.push(child instanceof Node ? child : document.createTextNode(String(child)));
+    made.push(child instanceof Node ? child : document.createTextNode(honest(String(child))));
   }
   return made;
 }
