@@ -58,6 +58,7 @@ from services.gateway.health.checks import DOMAINS, Health, local_provider
 from services.gateway.jobs import routes as jobs_routes
 from services.gateway.jobs.ends import Ends
 from services.gateway.jobs.hub import Hub
+from services.gateway.queue import routes as queue_routes
 from services.gateway.retention import Retention
 from services.gateway.settings import GatewaySettings, LimitSettings, RetentionSettings
 from services.gateway.ui import routes as ui_routes
@@ -120,6 +121,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
         per_login=limit.per_login,
         patience_s=limit.patience_ms / 1000,
     )
+    idempotency = Idempotency(database, secrets)
     health = Health(
         database, redis, env=core.env, further={"local_provider": local_provider(loaded[LocalRunnerSettings])}
     )
@@ -139,6 +141,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
         finally:
             await end(first_admin, *tasks)
             await jobs.marker.close()
+            await idempotency.close()
             passwords.close()
             await redis.aclose()
             await database.close()
@@ -149,6 +152,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
             metrics.router(database),
             accounts_routes.router(users, logins, ApiKeys(database), cookies, signups=signups),
             jobs_routes.router(jobs, hub, LogReader(database, redis)),
+            queue_routes.router(jobs.queue),
             *builds_routes.routers(
                 database,
                 Sealer(secrets),
@@ -162,7 +166,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
             ui_routes.router(),
         ],
         authenticate=authenticator,
-        idempotency=Idempotency(database, secrets),
+        idempotency=idempotency,
         limits=limits,
         await_end=Ends(hub, jobs),
         cors_origins=chosen.cors_origins,
