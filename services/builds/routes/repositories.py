@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_201_CREATED
 
 from libs.common.http.documentation import documented
 from libs.common.http.errors import Detail, invalid
+from libs.common.http.etags import POLLED
 from libs.common.http.guards import Acting, Caller, requires
 from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.paging import DEFAULT_SIZE, Limit, Offset, Window
@@ -60,7 +61,9 @@ def router(repositories: Repositories, *, public_url: str | None, allow_file: bo
     @get(
         PATH,
         guards=[requires("builds:read")],
-        **documented("List one's own and shared repositories, newest first", example=REPOSITORY_PAGE_EXAMPLE),
+        **documented(
+            "List one's own and shared repositories, newest first", example=REPOSITORY_PAGE_EXAMPLE, opt=POLLED
+        ),
     )
     async def list_repositories(
         request: AnyRequest,
