@@ -8,7 +8,7 @@ from libs.common.worker.context import Context, Handler
 from services.builds.errors import RepositoryGone, SecretsUnreadable
 from services.builds.jobs import RunBuild
 from services.builds.providers.base import BuildProvider, Outcome, OutcomeStatus
-from services.builds.service import Builds, end_build, record_progress
+from services.builds.service import Builds, Reached, end_build, record_progress
 
 
 def handlers(builds: Builds, providers: Mapping[str, BuildProvider]) -> list[Handler]:
@@ -30,11 +30,13 @@ def handlers(builds: Builds, providers: Mapping[str, BuildProvider]) -> list[Han
                 code="PROVIDER_OFF",
             )
 
-        async def progress(*, stage: str | None = None, percent: int | None = None) -> None:
+        async def progress(*, stage: str | None = None, percent: int | None = None, commit: str | None = None) -> None:
+            reached = Reached(stage=stage, percent=percent, commit=commit)
             await ctx.progress(
                 stage=stage,
                 percent=percent,
-                also=lambda tx: record_progress(tx, job.build_id, job_id, worker, stage=stage, percent=percent),
+                commit=commit,
+                also=lambda tx: record_progress(tx, job.build_id, job_id, worker, reached),
             )
 
         await ctx.check()

@@ -36,13 +36,15 @@ class Log:
 
 
 class Progress:
-    """Keeps what was reported, in order: names of stages and percents."""
+    """Keeps what was reported, in order: names of stages, percents and commits."""
 
     def __init__(self) -> None:
         self.reports: list[str | int] = []
 
-    async def __call__(self, *, stage: str | None = None, percent: int | None = None) -> None:
-        self.reports += [report for report in (stage, percent) if report is not None]
+    async def __call__(
+        self, *, stage: str | None = None, percent: int | None = None, commit: str | None = None
+    ) -> None:
+        self.reports += [report for report in (stage, percent, commit) if report is not None]
 
 
 @contextmanager
@@ -72,7 +74,7 @@ class Ground:
         repository = Repository.make(self.folder / "repositories", name)
         return repository, repository.commit({".slipway.yml": pipeline} if pipeline is not None else {"a": "b"})
 
-    def spec(self, commit: str, **other: Any) -> BuildSpec:
+    def spec(self, commit: str | None, **other: Any) -> BuildSpec:
         """Return a build of the repository hello, with what differs from the ordinary."""
         fields: dict[str, Any] = {
             "job_id": self.job_id, "build_id": "build-1", "repository": "ada/hello", "clone_url": f"{self.url}/hello",

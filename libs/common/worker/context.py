@@ -71,14 +71,15 @@ class Context:
         *,
         stage: str | None = None,
         percent: int | None = None,
+        commit: str | None = None,
         checkpoint: dict[str, Any] | None = None,
         also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
     ) -> None:
-        """Store and show how far the job is; what is None stays as it was.
+        """Store and show how far the job is, and which commit it is about; what is None stays as it was.
 
         `also(tx)` writes the slice's own rows in the same transaction. Raises LeaseLost.
         """
-        given: Mapping[str, Any] = {"stage": stage, "progress": percent, "checkpoint": checkpoint}
+        given: Mapping[str, Any] = {"stage": stage, "progress": percent, "commit_sha": commit, "checkpoint": checkpoint}
         async with self._database.transaction() as tx:
             values = {name: value for name, value in given.items() if value is not None}
             job = await claims.update_progress(tx, self._claimed.lease, values)

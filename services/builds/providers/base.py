@@ -48,8 +48,11 @@ class LogSink(Protocol):
 class Progress(Protocol):
     """Takes note of how far a run is."""
 
-    async def __call__(self, *, stage: str | None = None, percent: int | None = None) -> None:
-        """`stage` is the name of the step that runs now; `percent` is 0..100, a multiple of 5. None: as it was."""
+    async def __call__(
+        self, *, stage: str | None = None, percent: int | None = None, commit: str | None = None
+    ) -> None:
+        """`stage` is the name of the step that runs now; `percent` is 0..100, a multiple of 5; `commit` is what the
+        asked-for ref turned out to be. None: as it was."""
         ...
 
 

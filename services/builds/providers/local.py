@@ -65,6 +65,8 @@ class LocalProvider:
             match frame["type"]:
                 case "log":
                     await log.write(frame["text"], frame["level"])
+                case "commit":
+                    await progress(commit=frame["sha"])
                 case "step" if frame["state"] == "started":
                     await progress(stage=frame["name"])
                 case "step" if frame["progress"] is not None:

@@ -60,6 +60,7 @@ class Run:
         self._report = report
         self._place = place
         self._started = time.monotonic()
+        self._commit = spec.commit or ""
 
     def execute(self) -> Ended:
         """Do everything and return how it ended."""
@@ -87,8 +88,9 @@ class Run:
         self._report.info("::group::clone")
         try:
             checkout = Checkout(self._supervisor, self._report, self._place, self._spec)
-            self._report.info(f"{self._spec.repository} at {self._spec.commit}")
+            self._report.info(f"{self._spec.repository} at {self._spec.commit or self._spec.tag or self._spec.branch}")
             checkout.make()
+            self._commit = checkout.commit
             checkout.forget_credentials()
             return self._read(checkout)
         finally:
@@ -100,7 +102,7 @@ class Run:
             raise Ended("failure", "PIPELINE_INVALID", f"{path}: expected a path inside the repository")
         text = checkout.read(str(path), MAX_BYTES)
         if text is None:
-            message = f"{path}: there is no such file at {self._spec.commit}; expected a pipeline with steps"
+            message = f"{path}: there is no such file at {self._commit}; expected a pipeline with steps"
             raise Ended("failure", "PIPELINE_MISSING", message)
         try:
             return parse(text, str(path))
@@ -133,7 +135,7 @@ class Run:
             "SLIPWAY_REPOSITORY": spec.repository,
             "SLIPWAY_BRANCH": spec.branch or "",
             "SLIPWAY_TAG": spec.tag or "",
-            "SLIPWAY_COMMIT": spec.commit,
+            "SLIPWAY_COMMIT": self._commit,
             "SLIPWAY_EVENT": spec.event,
         }
 

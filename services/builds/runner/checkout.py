@@ -106,19 +106,25 @@ class Checkout:
         self._spec = spec
         self._remote = remote(spec.clone_url, spec.credentials, allow_insecure=spec.allow_insecure_clone)
         self._env = self._environment()
+        self.commit = spec.commit or ""
+        """The commit's id; empty until `make` has found out what a ref points to."""
 
     def make(self) -> None:
         """Fetch the commit and check it out, HEAD detached.
 
         Raises Ended: COMMIT_MISSING, CLONE_DENIED (credentials), CLONE_FAILED, CLONE_TIMEOUT.
         """
-        commit = self._spec.commit
-        if not _COMMIT.fullmatch(commit):
+        commit = self.commit
+        if self._spec.commit is not None and not _COMMIT.fullmatch(commit):
             raise Ended("failure", "COMMIT_MISSING", f"{commit[:80]!r} is not a full commit id")
         object_format = ["--object-format=sha256"] if len(commit) == 64 else []  # older git knows no such option
         self._must("init", "-q", "--template=", *object_format, ".")
         self._must("config", "remote.origin.url", self._remote.url)
-        self._fetch_commit(commit)
+        if commit:
+            self._fetch_commit(commit)
+        else:
+            self.commit = commit = self._fetch_ref()
+            self._report.commit(commit)
         self._must("checkout", "-q", "--detach", commit, "--")
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
@@ -127,7 +133,7 @@ class Checkout:
         From git's objects, not from the work tree: there the path could lead elsewhere by a symbolic link.
         Raises Ended (PIPELINE_INVALID) for anything but a regular file of at most `max_bytes`.
         """
-        listed, entries, _ = self._git("ls-tree", "-z", "--long", self._spec.commit, "--", path)
+        listed, entries, _ = self._git("ls-tree", "-z", "--long", self.commit, "--", path)
         entry = entries.partition(b"\0")[0]
         if listed.code != 0 or not entry:
             return None
@@ -155,6 +161,14 @@ class Checkout:
             if not fetched:
                 raise Ended("failure", "CLONE_FAILED", "the repository could not be fetched")
             raise Ended("failure", "COMMIT_MISSING", f"the repository has no commit {commit}")
+
+    def _fetch_ref(self) -> str:
+        """Fetch the newest commit of the branch or tag and return its id."""
+        ref = self._ref()
+        if ref is None or not self._fetch("--depth=1", ref):
+            what = f"branch {self._spec.branch}" if self._spec.tag is None else f"tag {self._spec.tag}"
+            raise Ended("failure", "COMMIT_MISSING", f"the repository has no {what}")
+        return self._must("rev-parse", "--verify", "FETCH_HEAD^{commit}").decode().strip()
 
     def _fetch(self, *arguments: str) -> bool:
         """Fetch refspecs (after options); False when the server refuses them, Ended when asking again is of no use."""

@@ -1,6 +1,7 @@
 """What the runner tells its worker: frames, one JSON object a line on standard output. Standard library only.
 
     {"type": "log", "level": "stdout", "text": "one line\\nanother"}     whole lines, without the end of the last
+    {"type": "commit", "sha": "8d5a0e5f..."}                            what the ref is, when no commit was asked for
     {"type": "step", "name": "test", "state": "started", "index": 1, "count": 3}
     {"type": "step", "name": "test", "state": "finished", "index": 1, "count": 3, "exit_code": 0, "duration_s": 1.25,
      "progress": 30}                                                    progress only when the step is behind us
@@ -55,6 +56,9 @@ class Report:
 
     def error(self, text: str) -> None:
         self._sink.send({"type": "log", "level": "error", "text": text})
+
+    def commit(self, sha: str) -> None:
+        self._sink.send({"type": "commit", "sha": sha})
 
     def step(self, name: str, state: str, **facts: Any) -> None:
         self._sink.send({"type": "step", "name": name, "state": state, **facts})

@@ -36,16 +36,17 @@ class Credentials:
 class RunSpec:
     """One run of a pipeline.
 
-    `branch`, `tag`: short names, None where the event has none. `changed_files`: None when unknown. `env` is the
-    repository's, `secrets` all of its secrets, of which a step sees those that the pipeline names. `uid_base`: the
-    first of the user ids that root gives to builds, 0 to run them as root all the same.
+    `commit` is a whole commit id; None: what `branch` or `tag` points to when the run begins. `branch`, `tag`: short
+    names, None where the event has none. `changed_files`: None when unknown. `env` is the repository's, `secrets` all
+    of its secrets, of which a step sees those that the pipeline names. `uid_base`: the first of the user ids that root
+    gives to builds, 0 to run them as root all the same.
     """
 
     job_id: str
     build_id: str
     repository: str
     clone_url: str
-    commit: str
+    commit: str | None
     event: str
     work_folder: str
     branch: str | None = None

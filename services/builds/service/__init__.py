@@ -17,12 +17,12 @@ from services.builds.models import Build, Repository
 from services.builds.service import deliveries
 from services.builds.service.accept import Acceptance, Verified
 from services.builds.service.deliveries import Accepted, Ignored, Incoming
-from services.builds.service.history import add_state, end_build, record_progress, retry_build
+from services.builds.service.history import Reached, add_state, end_build, record_progress, retry_build
 from services.builds.service.sealed import Vault
 from services.builds.settings import WebhookSettings
 from services.builds.states import BuildStatus
 
-__all__ = ["RULES", "Accepted", "Builds", "Ignored", "Incoming", "end_build", "record_progress"]
+__all__ = ["RULES", "Accepted", "Builds", "Ignored", "Incoming", "Reached", "end_build", "record_progress"]
 
 RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
 """What builds do when their jobs end or are retried, for every process."""

@@ -17,6 +17,7 @@ from services.builds.forges import ForgeEvent
 from services.builds.service import deliveries
 from services.builds.service.deliveries import Accepted, Ignored, Incoming
 from services.builds.service.lookup import concerned, one_at_a_time
+from services.builds.service.newest import supersede
 from services.builds.service.starts import Start, start_builds
 from services.builds.settings import WebhookSettings
 
@@ -76,7 +77,7 @@ class Acceptance:
             repositories = await concerned(tx, [(one.incoming.address, one.event) for one in some], self._settings)
             decisions = _decide(some, repositories, seen)
             starts = [decision for decision in decisions if isinstance(decision, Start)]
-            answers = _answers(decisions, await start_builds(tx, starts))
+            answers = _answers(decisions, await start_builds(tx, starts), await supersede(tx, starts))
             await deliveries.keep(tx, _rows(some, repositories, answers))
         return answers
 
@@ -104,8 +105,13 @@ def _decide(
     return decisions
 
 
-def _answers(decisions: Sequence[_Decision], jobs: Sequence[LiveJob]) -> list[Accepted | Ignored]:
-    made = {job.view.id: Accepted(int(job.view.subject.id), job.view.id, job=job) for job in jobs}
+def _answers(
+    decisions: Sequence[_Decision], jobs: Sequence[LiveJob], superseded: Mapping[uuid.UUID, Sequence[LiveJob]]
+) -> list[Accepted | Ignored]:
+    made = {
+        job.view.id: Accepted(int(job.view.subject.id), job.view.id, job=job, superseded=superseded.get(job.view.id, ()))
+        for job in jobs
+    }
     answers: list[Accepted | Ignored] = []
     for decision in decisions:
         match decision:

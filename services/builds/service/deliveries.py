@@ -43,12 +43,16 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A build was made, or had been by the same delivery before (`duplicate`); announce `job` when it is not None."""
+    """A build was made, or had been by the same delivery before (`duplicate`).
+
+    After the commit announce `job` when it is not None, and tell the `superseded` jobs that they are cancelled.
+    """
 
     build_id: int
     job_id: uuid.UUID
     duplicate: bool = False
     job: LiveJob | None = None
+    superseded: Sequence[LiveJob] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -19,15 +20,23 @@ from services.builds.states import ENDED, OF_JOB, BuildStatus
 _INSERT_STATE = insert(BuildState)
 
 
-async def record_progress(
-    tx: AsyncConnection, build_id: int, job_id: uuid.UUID, worker: str, *, stage: str | None, percent: int | None
-) -> None:
-    """Write what a provider tells: the stage that runs now, or the state code that was reached."""
-    values: dict[str, Any] = {"updated_at": utcnow()}
-    if stage is not None:
-        values["stage"] = stage
-    if percent is not None:
-        values["state_code"] = percent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """What a provider tells on the way: the stage that runs now, the state code that was reached, which commit it is.
+
+    None: as it was.
+    """
+
+    stage: str | None = None
+    percent: int | None = None
+    commit: str | None = None
+
+
+async def record_progress(tx: AsyncConnection, build_id: int, job_id: uuid.UUID, worker: str, reached: Reached) -> None:
+    """Write what a provider tells into the build and, where a state code was reached, into its history."""
+    percent = reached.percent
+    told = {"stage": reached.stage, "state_code": percent, "commit_sha": reached.commit}
+    values = {name: value for name, value in told.items() if value is not None} | {"updated_at": utcnow()}
     row = (await tx.execute(update(Build).where(Build.id == build_id).values(values).returning(Build.__table__))).one()
     if percent is not None:
         await add_state(tx, build_id, job_id, BuildStatus(row.status), percent, actor=worker, stage=row.stage)

@@ -90,15 +90,21 @@ def _first_state(start: Start, build_id: int) -> dict[str, Any]:
     return state(build_id, start.job_id, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
 
 
+def lane(start: Start) -> str:
+    """The builds that run one after the other with this one: those of its branch or tag."""
+    return f"repo:{start.repository.id}:{start.event.branch or start.event.tag}"[:255]
+
+
 def _job(start: Start, build_id: int) -> store.NewJob:
-    """The job that runs a build; builds of one branch run one after the other."""
+    """The job that runs a build; of one branch only so many run at once as the repository says."""
     repository, event = start.repository, start.event
     return store.NewJob(
         id=start.job_id,
         message=RunBuild(build_id=build_id),
         subject=("build", str(build_id)),
         owner=repository.owner,
-        lane=f"repo:{repository.id}:{event.branch or event.tag}"[:255],
+        lane=lane(start),
+        lane_limit=repository.lane_limit,
         repository=repository.full_name,
         branch=event.branch or event.tag,
         commit_sha=event.sha,
