@@ -15,8 +15,8 @@ from libs.common.audit import Actor
 from libs.common.batch import Batch
 from libs.common.database import Database
 from libs.common.errors import Conflict, NotFound
-from libs.common.jobs import store
-from libs.common.jobs.kinds import JobFailure, JobRules, Outcome
+from libs.common.jobs import cancelling, store
+from libs.common.jobs.kinds import JobRules
 from libs.common.jobs.live import Live
 from libs.common.jobs.publisher import Marker
 from libs.common.jobs.queue import Queue
@@ -26,8 +26,6 @@ from libs.common.outage import Outage
 from libs.common.settings import RuntimeSettings
 
 log = structlog.get_logger()
-
-CANCELLED = JobFailure(code="CANCELLED", message="Cancelled on request before it started")
 
 
 class Jobs:
@@ -99,20 +97,29 @@ class Jobs:
             job = await self._lock(tx, job_id)
             if job.is_terminal:
                 raise Conflict(f"Job {job_id} has ended as {job.view.status}", code="JOB_ENDED")
-            if job.view.started_at is None:
-                outcome = Outcome(status="cancelled", failure=CANCELLED)
-                job = await store.end_unstarted(tx, job_id, outcome)
-                rule = self._rule(job)
-                if rule.on_end is not None:
-                    await rule.on_end(tx, job, outcome)
-                leased = True
-            else:
-                job = await store.request_cancel(tx, job_id)
-                leased = await store.is_leased(tx, job_id)
+            on_end = self._rule(job).on_end if job.view.started_at is None else None
+            job = await cancelling.cancel(tx, job, on_end=on_end)
             if actor is not None:
                 await audit.record(tx, actor, "job.cancelled", ("job", str(job_id)), kind=job.view.kind)
-        await self._tell(job, leased=leased)
+        await self.tell_cancelled([job])
         return job
+
+    async def tell_cancelled(self, jobs: Sequence[LiveJob]) -> None:
+        """After the commit: show jobs that were cancelled, and tell the workers of those that run.
+
+        One that waits between two steps is handed out, because a worker has to claim it for its cancel step; for one
+        whose worker is in the middle of a step the entry means nothing. Never raises for Redis.
+        """
+        ended = [job for job in jobs if job.is_terminal]
+        told = [job for job in jobs if not job.is_terminal]
+        await self.announce(told)
+        try:
+            async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
+                await self.live.publish(ended)
+                for job in told:
+                    await self.live.redis.publish(keys.CANCEL_CHANNEL, str(job.view.id))
+        except (RedisError, OSError, TimeoutError):
+            log.warning("cancel_not_announced", job_ids=[str(job.view.id) for job in jobs])
 
     async def retry(self, job_id: uuid.UUID, actor: Actor | None = None) -> LiveJob:
         """Make a new job that does the same on the same subject and points back (`retry_of`).
@@ -143,17 +150,6 @@ class Jobs:
             job = await store.wake(tx, job_id)
         if job is not None:
             await self.announce([job])
-
-    async def _tell(self, job: LiveJob, *, leased: bool) -> None:
-        if not leased:
-            await self.announce([job])  # waiting between two steps: a worker must claim it for its cancel step
-            return
-        try:
-            async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
-                await self.live.publish([job])
-                await self.live.redis.publish(keys.CANCEL_CHANNEL, str(job.view.id))
-        except (RedisError, OSError, TimeoutError):
-            log.warning("cancel_not_announced", job_id=str(job.view.id))
 
     def _rule(self, job: LiveJob) -> JobRules:
         try:

@@ -197,14 +197,19 @@ def _condition(wanted: JobFilter) -> ColumnElement[bool]:
     return and_(*clauses)
 
 
-async def request_cancel(tx: AsyncConnection, job_id: uuid.UUID) -> LiveJob:
-    """Raise the job's cancel flag (kept when it is up already) and make it due, so that a waiting one is claimed."""
+async def request_cancel(tx: AsyncConnection, job_id: uuid.UUID, reason: Mapping[str, Any] | None = None) -> LiveJob:
+    """Raise the job's cancel flag (kept when it is up already) and make it due, so that a waiting one is claimed.
+
+    `reason` is the failure as JSON that the job will end with; None: the one that is there already, if any.
+    """
+    because = {} if reason is None else {"cancel_reason": reason}
     return await _change(
         tx,
         Job.id == job_id,
         cancel_requested_at=func.coalesce(Job.cancel_requested_at, now_sql(tx.dialect)),
         run_at=now_sql(tx.dialect),
         published_at=None,
+        **because,
     )
 
 

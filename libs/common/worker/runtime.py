@@ -22,7 +22,7 @@ from libs.common.batch import Batch
 from libs.common.children import Children
 from libs.common.database import Database
 from libs.common.errors import JobError, LeaseLost, RetryableJobError
-from libs.common.jobs import claims
+from libs.common.jobs import cancelling, claims
 from libs.common.jobs.claims import Claimed, Lease
 from libs.common.jobs.joblog.entries import Level
 from libs.common.jobs.joblog.writer import JobLog
@@ -176,7 +176,7 @@ class Runtime:
             joblog=joblog,
         )
         if claimed.cancel_requested:
-            return await self._undo(handler, message, context, _CANCELLED)
+            return await self._undo(handler, message, context, await self._cancelled(job.id))
         deadline = handler.message.policy.deadline
         if deadline is not None and claimed.age_s > deadline.total_seconds():
             failure = JobFailure("DEADLINE_EXCEEDED", f"Not finished {deadline} after it was asked for")
@@ -212,12 +212,20 @@ class Runtime:
                     return _Release()
             case Interrupt.CANCEL:
                 if not _finished(task):
-                    return await self._undo(handler, message, context, _CANCELLED)
+                    return await self._undo(handler, message, context, await self._cancelled(context.job.id))
             case Interrupt.TIMEOUT:
                 if not _finished(task):
                     failure = JobFailure("TIMEOUT", f"The step took longer than {policy.timeout_s:g} s")
                     return await self._undo(handler, message, context, Outcome("failed", failure))
         return _decision(task, handler, claimed)
+
+    async def _cancelled(self, job_id: uuid.UUID) -> Outcome:
+        """How a job ends whose flag is up; with the database away, for no particular reason."""
+        try:
+            async with self._database.reading() as tx:
+                return Outcome("cancelled", await cancelling.why(tx, job_id))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return Outcome("cancelled", cancelling.ASKED)
 
     async def _undo(self, handler: Handler, message: Message, context: Context, outcome: Outcome) -> Decision:
         """Run the kind's cancel step, bounded; the job ends as `outcome` whatever comes of it."""
@@ -347,7 +355,6 @@ class Runtime:
         return after_s if after_s <= ALARM_MAX_S else None
 
 
-_CANCELLED = Outcome("cancelled", JobFailure("CANCELLED", "Cancelled on request"))
 _PLAIN_SUCCESS = Outcome("success")
 
 

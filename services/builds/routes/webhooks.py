@@ -154,6 +154,8 @@ class _Reception:
             body = DeliveryAccepted(result.job_id, result.build_id, message, duplicate=True)
             return Response(body, status_code=HTTP_200_OK, headers=location)
         await self._jobs.announce([result.job])
+        if result.superseded:
+            await self._jobs.tell_cancelled(result.superseded)
         _count(forge, "accepted")
         body = DeliveryAccepted(result.job_id, result.build_id, f"Job {result.job_id} queued successfully")
         return Response(body, status_code=HTTP_202_ACCEPTED, headers=location)

@@ -108,10 +108,10 @@ def _decide(
 def _answers(
     decisions: Sequence[_Decision], jobs: Sequence[LiveJob], superseded: Mapping[uuid.UUID, Sequence[LiveJob]]
 ) -> list[Accepted | Ignored]:
-    made = {
-        job.view.id: Accepted(int(job.view.subject.id), job.view.id, job=job, superseded=superseded.get(job.view.id, ()))
-        for job in jobs
-    }
+    made = {}
+    for job in jobs:
+        older = superseded.get(job.view.id, ())
+        made[job.view.id] = Accepted(int(job.view.subject.id), job.view.id, job=job, superseded=older)
     answers: list[Accepted | Ignored] = []
     for decision in decisions:
         match decision:
