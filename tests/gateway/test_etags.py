@@ -14,8 +14,10 @@ from libs.common.errors import Conflict
 from libs.common.http.etags import POLLED, weak_tag
 from libs.common.http.guards import OPEN
 from libs.common.http.streaming import ByteStream
+from libs.common.http.waiting import WAITS
 from services.gateway.frame import make_gateway
-from tests.gateway.sample import Garage, authenticate
+from services.gateway.openapi import document
+from tests.gateway.sample import Garage, authenticate, sample
 from tests.gateway.serving import raw, served, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,6 +68,37 @@ async def test_what_has_not_changed_is_not_sent_again(polled: httpx.AsyncClient)
     assert second.headers["cache-control"] == "private, no-cache"
     assert "x-request-id" in second.headers
     assert not {"content-type", "content-length"} & set(second.headers)
+
+
+async def test_pages_of_other_origins_may_read_what_they_need(garage: Garage) -> None:
+    """A browser shows a page the tag and the standing, and lets it send tags and preferences."""
+    origin = {"Origin": "https://ui.example.org"}
+    async with served(sample(garage, cors_origins=("https://ui.example.org",))) as client:
+        shown = (await client.get("/names/a", headers=origin)).headers["access-control-expose-headers"].lower()
+        assert {"etag", "preference-applied", "ratelimit-remaining", "retry-after"} <= set(shown.split(", "))
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "If-None-Match, Prefer"}
+        allowed = await client.options("/names/a", headers={**origin, **asked})
+        assert allowed.status_code == 204
+        assert {"if-none-match", "prefer"} <= set(allowed.headers["access-control-allow-headers"].lower().split(", "))
+
+
+async def test_what_the_document_says() -> None:
+    """A polled route documents If-None-Match and the 304 that has no body, a waiting one Prefer, any other neither."""
+
+    @get("/polled", opt=OPEN | POLLED)
+    async def polled() -> str:
+        return ""
+
+    @post("/waiting", opt=OPEN | WAITS)
+    async def waiting() -> str:
+        return ""
+
+    paths = document(make_gateway([polled, waiting], authenticate=authenticate))["paths"]
+    read, start = paths["/polled"]["get"], paths["/waiting"]["post"]
+    assert [parameter["name"] for parameter in read["parameters"]] == ["If-None-Match"]
+    assert "content" not in read["responses"]["304"]
+    assert [parameter["name"] for parameter in start["parameters"]] == ["Prefer"]
+    assert "304" not in start["responses"]
 
 
 async def test_what_has_changed_is_sent(polled: httpx.AsyncClient) -> None:
