@@ -60,6 +60,7 @@ class Card {
     this._paused = null;
     this._state = h('div', { class: 'head-actions' });
     this._control = h('div');
+    this._note = h('p', { class: 'muted' });
     this._numbers = h('dl', { class: 'numbers' });
     this._workers = h('div', { class: 'workers' });
     this._next = new Rows({ label: `Next jobs of ${name}`, keyOf: (job) => job.id, render: waiting });
@@ -67,7 +68,7 @@ class Card {
     this.element = h(
       'section', { class: 'panel', 'aria-labelledby': `domain-${name}` },
       h('div', { class: 'head-line' }, h('h2', { id: `domain-${name}` }, name), this._state),
-      this._control, this._numbers,
+      this._control, this._note, this._numbers,
       h('h3', {}, 'Workers'), this._workers,
       h('h3', {}, 'Next'), this._nextPlace,
     );
@@ -86,14 +87,11 @@ class Card {
       ['Started a minute', rate(domain.started_per_minute)],
       ['Ended a minute', rate(domain.ended_per_minute)],
     ].map(([words, value]) => h('div', {}, h('dt', {}, words), h('dd', {}, String(value)))));
-    fill(this._workers, domain.workers.length > 0 ? domain.workers.map(worker) : h('p', { class: 'muted' }, this._nobody(domain)));
+    const workers = domain.workers ?? []; // null while Redis, which knows them, is away
+    fill(this._note, domain.note);
+    fill(this._workers, workers.length > 0 ? workers.map(worker) : h('p', { class: 'muted' }, nobody(domain)));
     this._next.set(domain.next);
     fill(this._nextPlace, this._next.size > 0 ? this._next.element : h('p', { class: 'muted' }, 'Nothing waits.'));
-  }
-
-  _nobody(domain) {
-    const waits = domain.waiting > 0 ? 'Jobs wait until one is there. ' : '';
-    return `No worker. ${waits}Start one with: python -m workers.${this._name}`;
   }
 
   _offer(domain) {
@@ -108,7 +106,7 @@ class Card {
     }
     fill(this._control, mayControl && h('details', {}, h('summary', {}, 'Pause'), form({
       label: `Pause ${this._name}`, action: 'Pause', kind: null,
-      fields: [field({ label: 'Reason (optional)', name: 'reason', maxlength: 200, hint: 'Shown to everybody whose jobs wait.' })],
+      fields: [field({ label: 'Reason (optional)', name: 'reason', maxlength: 500, hint: 'Shown to everybody whose jobs wait.' })],
       submit: (values) => this._post('pause', values.get('reason') ? { reason: values.get('reason') } : {}),
     })));
   }
@@ -119,6 +117,12 @@ class Card {
     this.element.querySelector('summary, .banner .button')?.focus();
     await this._read();
   }
+}
+
+function nobody(domain) {
+  if (domain.workers === null) return 'Not known now.';
+  if (domain.waiting === 0) return 'None.';
+  return `None: jobs wait until there is one. Start it with: python -m workers.${domain.domain}`;
 }
 
 function worker(one) {
