@@ -28,7 +28,7 @@ class Hold(Message, frozen=True):
 
 
 class Talk(Message, frozen=True):
-    """Write a line with the wall clock in it `per_s` times a second, for `seconds`."""
+    """Write a line with the wall clock in it `per_s` times a second, for `seconds`; then wait as Hold does."""
 
     kind = "demo.talk"
     policy = Policy(timeout_s=3600)
@@ -57,6 +57,7 @@ async def talk(job: Talk, ctx: Context) -> Done:
     for number in range(int(job.seconds * job.per_s)):
         await asyncio.sleep(max(0.0, began + number / job.per_s - time.monotonic()))
         await ctx.log.write(f"{MARK}{time.time():.6f}: a line of ordinary length, as compilers and tests print them")
+    await asyncio.Event().wait()
     return Done()
 
 

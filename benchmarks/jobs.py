@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 from sqlalchemy import func, select
@@ -74,11 +75,11 @@ async def _ours(what: str, kind: str, count: int, workers: int, table: Table, *,
     # With a backlog the publisher feeds the stream; else all of it stands there, as the references' queues do.
     window = RuntimeSettings().publish_window if backlog else count
     with servers(kind) as at:
-        async with _jobs(at, RuntimeSettings(publish_window=window, accept_publish_timeout_ms=60_000)) as jobs:
-            for _ in range(0, count, 500):
+        async with opened(at, publish_window=window) as jobs:
+            for start in range(0, count, 500):
                 async with jobs.database.transaction() as tx:
                     new = store.NewJob(message=Noop(), subject=("demo", "1"), owner=None)
-                    made = await store.insert_jobs(tx, [new] * 500)
+                    made = await store.insert_jobs(tx, [new] * min(500, count - start))
                 if not backlog:
                     await jobs.announce(made)
 
@@ -114,7 +115,7 @@ async def _celery(count: int, workers: int, table: Table) -> None:
         noop = celery_worker.application(at.redis).signature("noop")
         for _ in range(count):
             noop.apply_async()
-        async with _redis(at) as redis:
+        async with redis_of(at) as redis:
 
             async def remaining() -> int:
                 return int(await redis.llen(celery_worker.QUEUE))  # type: ignore[misc]
@@ -150,7 +151,7 @@ def _several(module: str, environ: dict[str, str], count: int) -> Iterator[list[
 
 async def _our_waits(kind: str, count: int, table: Table) -> None:
     with servers(kind) as at, process("benchmarks.demo", at.environ):
-        async with _jobs(at, RuntimeSettings()) as jobs:
+        async with opened(at) as jobs:
 
             async def once() -> float:
                 async with jobs.database.transaction() as tx:
@@ -185,7 +186,7 @@ async def _arq_waits(count: int, table: Table) -> None:
 async def _celery_waits(count: int, table: Table) -> None:
     with servers("sqlite") as at, process("benchmarks.references.celery_worker", at.environ):
         stamp = celery_worker.application(at.redis).signature("stamp")
-        async with _redis(at) as redis:
+        async with redis_of(at) as redis:
 
             async def once() -> float:
                 began = time.time()
@@ -211,8 +212,9 @@ async def _waits(what: str, count: int, once: Callable[[], Awaitable[float]], ta
 
 
 @asynccontextmanager
-async def _jobs(at: Servers, settings: RuntimeSettings) -> AsyncIterator[Jobs]:
-    """The jobs of these servers, as a gateway sees them."""
+async def opened(at: Servers, **changed: Any) -> AsyncIterator[Jobs]:
+    """The jobs of these servers, as a gateway sees them that has time; `changed` are further settings."""
+    settings = RuntimeSettings(accept_publish_timeout_ms=60_000, **changed)
     database, redis = Database(at.database), connect(at.redis)
     jobs = Jobs(database, Live(redis), RULES, settings)
     try:
@@ -224,7 +226,8 @@ async def _jobs(at: Servers, settings: RuntimeSettings) -> AsyncIterator[Jobs]:
 
 
 @asynccontextmanager
-async def _redis(at: Servers) -> AsyncIterator[Redis]:
+async def redis_of(at: Servers) -> AsyncIterator[Redis]:
+    """A connection for looking."""
     redis = Redis.from_url(at.redis)
     try:
         yield redis
