@@ -64,7 +64,9 @@ def make_gateway(
         if request.method == "OPTIONS":
             return _methods(request)
         await check_request(request)
-        return None if idempotency is None else await idempotency.before(request)
+        if idempotency is not None:
+            await idempotency.before(request)
+        return None
 
     return Gateway(
         [*handlers, openapi.router()],

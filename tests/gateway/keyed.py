@@ -6,10 +6,12 @@ As a program (`python -m tests.gateway.keyed <database url> <port>`) it is a gat
 import asyncio
 import sys
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import msgspec
-from litestar import Response, Router, post
+from litestar import Litestar, Response, Router, post
 from litestar.params import JSONBody, QueryParameter
 
 from libs.common import audit
@@ -80,8 +82,17 @@ def keyed(
         return Response({"name": data.name, "secret": SECRET}, headers={"Location": f"/secrets/{data.name}"})
 
     idempotency = Idempotency(database, secret_keys, patience_s=patience_s, answer_within_s=answer_within_s)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+        await idempotency.close()
+
     return make_gateway(
-        [Router("/", route_handlers=[make, make_secret])], authenticate=authenticate, idempotency=idempotency
+        [Router("/", route_handlers=[make, make_secret])],
+        authenticate=authenticate,
+        idempotency=idempotency,
+        lifespan=[lifespan],
     )
 
 

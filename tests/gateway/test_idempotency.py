@@ -252,7 +252,21 @@ async def test_an_answer_is_waited_for_as_long_as_it_may_take(site: Site) -> Non
         await tx.execute(update(IdempotentAnswer).values(answer_by=row.done_at))
     assert code(await make(client, fault=place)) == (409, "IDEMPOTENCY_ANSWER_LOST")
     gates.opened[place].set()
-    assert (await first).content == (await make(client, fault=place)).content
+    answer = await first
+
+    async def comes_again() -> bool:
+        return (await make(client, fault=place)).content == answer.content
+
+    await eventually(comes_again, "the answer was not kept")
+
+
+async def test_a_gateway_that_stops_keeps_its_last_answers(site: Site) -> None:
+    """Answers are stored after they were sent, all of them before a gateway that is told to stop has ended."""
+    async with AsyncExitStack() as stack:
+        client = await Site(site.database, site.url, stack).gateway()
+        first = await make(client)
+    assert [row.status for row in await site.rows()] == [201]
+    assert (await make(await site.gateway(answer_within_s=0))).content == first.content
 
 
 async def test_refusals_are_not_kept(site: Site) -> None:

@@ -26,7 +26,7 @@ from typing import Any, Final, cast
 
 import msgspec
 import structlog
-from litestar import Request, Response
+from litestar import Request
 from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
@@ -63,7 +63,12 @@ ANSWER_WITHIN_S: Final = 5
 
 
 class Idempotency:
-    """Gives keyed requests their intent before the handler runs, and keeps or repeats the answer after it."""
+    """Gives keyed requests their intent before the handler runs, and keeps or repeats the answer after it.
+
+    Nobody looks first whether a key was used: the handler of a repeated request runs until `audit.record` finds that
+    out and its transaction is rolled back, as it must for twins that arrive together. So a first request, and nearly
+    all are, costs one INSERT more.
+    """
 
     def __init__(
         self,
@@ -83,33 +88,24 @@ class Idempotency:
         self._answer_within_s = answer_within_s
         self._fingerprint_keys = [derive(secret, "idempotency") for secret in secret_keys]
 
-    async def before(self, request: Request[Any, Any, State]) -> Response[bytes] | None:
-        """Answer a request whose key was used before; None lets the handler run. The caller is known by now.
-
-        Raises Invalid for a key that is none or was used for something else, Conflict for an answer that cannot be
-        repeated.
-        """
+    async def before(self, request: Request[Any, Any, State]) -> None:
+        """Give a keyed request its intent; the caller is known by now. Raises Invalid for a key that is none."""
         if not _is_keyed(request.scope):
-            return None
-        key = _key(request)
-        owner, known_as = _owner(request), await self._fingerprints(request)
-        deed = await self._answers.find(owner, key)
-        if deed is not None:
-            answer = _repeated(deed, known_as)
-            headers = {**answer.headers, REPLAYED: "true"}
-            media_type = headers.pop("content-type", "application/json")
-            return Response(answer.body or b"", status_code=answer.status, headers=headers, media_type=media_type)
+            return
         state = request.scope["state"]
-        state["fingerprints"] = known_as
+        state["fingerprints"] = known_as = await self._fingerprints(request)
         state["intent"] = Intent(
-            owner,
-            key,
+            _owner(request),
+            _key(request),
             known_as[0],
             request_id=state.get("request_id"),
             patience_s=self._patience_s,
             answer_within_s=self._answer_within_s + (preferred_wait_s(request.headers.getall("prefer", [])) or 0),
         )
-        return None
+
+    async def close(self) -> None:
+        """Keep the last answers, before the database is closed."""
+        await self._answers.close()
 
     def around(self, app: ASGIApp) -> ASGIApp:
         """The middleware: hold a keyed request's answer back until it is known to be the one to give."""
@@ -128,18 +124,18 @@ class Idempotency:
         return handle
 
     async def _settle(self, scope: Scope, intent: Intent, held: "_Held") -> None:
-        """Keep the answer of what was done; or, when nothing was, look whether a twin was faster."""
+        """Keep the answer of what was done; or, when nothing was, look whether that is because it was done before."""
         try:
             if intent.is_fulfilled and held.is_success:
                 shows_secret = scope["route_handler"].opt["idempotent"] == "address"
-                await self._answers.keep(intent, held.answer(with_body=not shows_secret))
+                self._answers.keep(intent, held.answer(with_body=not shows_secret))
             elif not intent.is_fulfilled and (deed := await self._answers.find(intent.owner, intent.key)) is not None:
                 held.replace(_repeated(deed, scope["state"]["fingerprints"]))
         except RequestError as refusal:
             held.refuse(refusal)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            # What was done is done, and whoever waits for this answer shall have it.
-            log.warning("idempotent_answer_not_kept", reason=repr(error))
+            # Nothing was done, or the database would be there: the handler's own answer says so.
+            log.warning("idempotent_answer_not_found", reason=repr(error))
 
     async def _fingerprints(self, request: Request[Any, Any, State]) -> list[bytes]:
         """Digest what is asked for with each secret key, the newest first.
