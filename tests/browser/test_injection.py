@@ -27,8 +27,8 @@ async def test_branches_and_repositories(page: Page, site: Site) -> None:
         await site.push(repository, head, branch=branch, message=text, delivery=f"{repository.name}-{number}")
     await page.goto(f"/ui/jobs?repo=acme/{repository.name}")
     for text in CORPUS:
-        branch = page.locator(".fact").get_by_text(_shown(text), exact=True)
-        await expect(branch).to_have_count(1)
+        shown = page.locator(".fact").get_by_text(_shown(text), exact=True)
+        await expect(shown).to_have_count(1)
     assert await page.locator("main script, main img, main [onerror], main [onload], main iframe").count() == 0
 
 

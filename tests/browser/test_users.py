@@ -15,7 +15,7 @@ async def test_administer_a_user(page: Page, site: Site) -> None:
     row = page.get_by_role("listitem").filter(has_text="katherine")
     await expect(page.locator(".row")).to_have_count(1)
     await row.get_by_role("button", name="Allow local builds").click()
-    await expect(row.get_by_role("button", name="Not local builds")).to_be_focused()
+    await expect(row.get_by_role("button", name="Forbid local builds")).to_be_focused()
     await row.get_by_role("button", name="Deactivate").click()
     await expect(row).to_contain_text("Inactive")
     await row.get_by_role("button", name="Delete").click()

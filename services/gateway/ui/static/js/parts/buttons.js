@@ -37,7 +37,7 @@ export async function busy(element, run, report = complain) {
 /** A button that asks `question` in its own place before it runs; Escape or "No" takes the question back. */
 export function asking(label, { question, yes = label, no = 'No, keep', run, kind = 'danger', icon: name = null, focus = null }) {
   const place = h('span', { class: 'asking' });
-  const first = h('button', { type: 'button', class: ['button', 'quiet', kind === 'danger' && 'danger-text'], dataset: { focus } }, name && icon(name), h('span', {}, label));
+  const first = h('button', { type: 'button', class: ['button', 'small', kind === 'danger' && 'danger-text'], dataset: { focus } }, name && icon(name), h('span', {}, label));
   const ask = () => {
     const sure = button(yes, async () => {
       await run();

@@ -3,17 +3,19 @@
 import { h } from '../core/html.js';
 
 /**
- * A row: `lead` (a badge), `title` (a link or text), `facts` below it, `aside` at the end (times, buttons).
- * Gaps in `facts` and `aside` are left out.
+ * A row: `lead` (a badge), `title` (a link or text), `facts` below it, `aside` at the end (times), `actions` (buttons)
+ * behind it, or below on a narrow screen. Gaps are left out.
  */
-export function row({ lead, title, facts = [], aside = [], key = null }) {
+export function row({ lead, title, facts = [], aside = [], actions = [] }) {
+  const buttons = actions.filter(Boolean);
   return h(
-    'li', { class: 'row', dataset: { key } },
+    'li', { class: 'row' },
     h('div', { class: 'row-lead' }, lead),
     h('div', { class: 'row-main' },
       h('div', { class: 'row-title' }, title),
       h('div', { class: 'row-facts' }, facts.filter(Boolean).map((one) => h('span', { class: 'fact' }, one)))),
     h('div', { class: 'row-aside' }, aside.filter(Boolean)),
+    buttons.length > 0 && h('div', { class: 'row-actions' }, buttons),
   );
 }
 

@@ -87,13 +87,13 @@ function keyRow(key, { read, reveal }) {
     lead: badge(state),
     title: [key.name, ' ', h('code', { class: 'muted' }, `slp_${key.id}_…`)],
     facts: [
-      h('span', {}, key.scopes.join(', ')),
+      key.scopes.join(', '),
+      ['made ', ago(key.created_at)],
       ['used ', ago(key.last_used_at)],
       key.expires_at && [state === 'expired' ? 'ended ' : 'ends ', ago(key.expires_at)],
       key.replaced_by && ['replaced by ', h('code', {}, key.replaced_by)],
     ],
-    aside: [
-      ['made ', ago(key.created_at)],
+    actions: [
       state === 'active' && !key.replaced_by && asking('Rotate', {
         question: 'Make its successor? This one works for another day.', yes: 'Yes, rotate', no: 'No', kind: 'primary', focus: 'rotate',
         run: async () => {
@@ -110,7 +110,7 @@ function keyRow(key, { read, reveal }) {
           await read();
         },
       }),
-    ].filter(Boolean),
+    ],
   });
 }
 

@@ -131,7 +131,7 @@ function worker(one) {
     h('div', { class: 'worker-line' },
       h('strong', {}, one.name),
       h('span', { class: 'muted' }, `${one.host} · ${one.version} · `, 'heard ', ago(one.heartbeat_at)),
-      h('span', { class: 'number' }, Object.entries(one.slots).map(([name, slot]) => h('span', { class: 'chip' }, `${name} ${slot.used}/${slot.total}`)))),
+      h('span', { class: 'slots number' }, Object.entries(one.slots).map(([name, slot]) => h('span', { class: 'chip' }, `${name} ${slot.used}/${slot.total}`)))),
     one.jobs.length > 0 && h('ul', {}, one.jobs.map((job) => h('li', {},
       h('a', { href: `/ui/jobs/${job.id}` }, `${job.kind} ${subject(job.subject)}`), ' ', job.started_at && elapsed(job.started_at, null)))),
   );

@@ -44,6 +44,7 @@ function render(one) {
       one.webhook.secrets.length === 0 && 'no webhook secret',
       one.problem && h('span', { class: 'bad' }, one.problem),
     ],
-    aside: [h('a', { class: 'button quiet', href: `/ui/jobs?repo=${encodeURIComponent(one.full_name)}` }, 'Jobs'), ago(one.updated_at)],
+    aside: [ago(one.updated_at)],
+    actions: [h('a', { class: 'button small', href: `/ui/jobs?repo=${encodeURIComponent(one.full_name)}` }, 'Jobs')],
   });
 }

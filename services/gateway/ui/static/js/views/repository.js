@@ -94,7 +94,7 @@ function secretList(one, path) {
       lead: badge('active', 'Valid'),
       title: h('code', {}, secret.id),
       facts: [['made ', ago(secret.created_at)], secret.expires_at && ['ends ', ago(secret.expires_at)]],
-      aside: [asking('Delete', {
+      actions: [asking('Delete', {
         question: 'Refuse what is signed with it?', yes: 'Yes, delete',
         run: async () => {
           await api.delete(`${path}/webhook-secrets/${encodeURIComponent(secret.id)}`);
@@ -114,7 +114,7 @@ function secrets(one, path) {
     render: ({ name }) => row({
       lead: badge('active', 'Set'),
       title: h('code', {}, name),
-      aside: [asking('Delete', {
+      actions: [asking('Delete', {
         question: `Delete ${name}?`, yes: 'Yes, delete',
         run: async () => {
           await api.delete(`${path}/secrets/${encodeURIComponent(name)}`);

@@ -12,10 +12,10 @@ import { pages, row, Rows } from '../parts/rows.js';
 import { badge } from '../parts/status.js';
 
 const PAGE = 50;
-// [field, what it is called]
+// [field, what it is called, how it is given, how it is taken]
 const RIGHTS = [
-  ['is_superuser', 'Administrator'],
-  ['may_run_local', 'Local builds'],
+  ['is_superuser', 'Administrator', 'Make administrator', 'Remove administrator'],
+  ['may_run_local', 'Local builds', 'Allow local builds', 'Forbid local builds'],
 ];
 
 export default async function users({ query, signal, title }) {
@@ -55,14 +55,18 @@ export default async function users({ query, signal, title }) {
 
 function userRow(user, changed, read) {
   const isMe = user.id === currentUser()?.id;
+  const turn = (name, words) => button(words, () => changed(user, { [name]: !user[name] }), { kind: 'small', focus: name });
   return row({
     lead: badge(user.is_active ? 'active' : 'inactive'),
     title: [user.username, isMe && h('span', { class: 'muted' }, ' (you)')],
-    facts: [user.email, ...RIGHTS.map(([name, words]) => user[name] && h('span', { class: 'chip' }, words))],
-    aside: [
+    facts: [
+      user.email,
       ['since ', ago(user.created_at, 'always')],
-      ...RIGHTS.map(([name, words]) => button(user[name] ? `Not ${words.toLowerCase()}` : `Allow ${words.toLowerCase()}`, () => changed(user, { [name]: !user[name] }), { kind: 'quiet', focus: name })),
-      button(user.is_active ? 'Deactivate' : 'Activate', () => changed(user, { is_active: !user.is_active }), { kind: 'quiet', focus: 'active' }),
+      ...RIGHTS.map(([name, words]) => user[name] && h('span', { class: 'chip' }, words)),
+    ],
+    actions: [
+      ...RIGHTS.map(([name, , give, take]) => turn(name, user[name] ? take : give)),
+      turn('is_active', user.is_active ? 'Deactivate' : 'Activate'),
       !isMe && asking('Delete', {
         question: `Delete ${user.username}? Keys and sessions end at once.`, yes: 'Yes, delete', focus: 'delete',
         run: async () => {
