@@ -9,6 +9,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from libs.common.errors import NotFound
 from libs.common.http.documentation import documented
+from libs.common.http.etags import POLLED
 from libs.common.http.guards import Acting, Caller, requires
 from libs.common.http.principal import ADMIN, Principal
 from libs.common.jobs.heartbeats import Heartbeat
@@ -40,7 +41,7 @@ def router(queue: Queue) -> Router:
     @get(
         ["/queue", "/metrics/queue"],
         guards=[requires("jobs:read")],
-        **documented("Read how all queues stand", example={"domains": [DOMAIN_EXAMPLE]}),
+        **documented("Read how all queues stand", example={"domains": [DOMAIN_EXAMPLE]}, opt=POLLED),
     )
     async def read_queue(principal: Caller) -> QueueView:
         return QueueView([await _domain(queue, principal, domain) for domain in DOMAINS])
@@ -48,7 +49,7 @@ def router(queue: Queue) -> Router:
     @get(
         "/queue/{domain:str}",
         guards=[requires("jobs:read")],
-        **documented("Read how one queue stands", example=DOMAIN_EXAMPLE, errors={404: _UNKNOWN}),
+        **documented("Read how one queue stands", example=DOMAIN_EXAMPLE, errors={404: _UNKNOWN}, opt=POLLED),
     )
     async def read_domain(principal: Caller, domain: FromPath[str]) -> DomainView:
         return await _domain(queue, principal, _known(domain))
