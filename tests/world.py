@@ -125,10 +125,10 @@ class World:
     async def worker(
         self, *handlers: Handler, settings: RuntimeSettings | None = None, database_url: str | None = None
     ) -> AsyncIterator[WorkerService]:
-        """Run a worker of the domain `demo` in this process for the length of the block."""
+        """Run a worker in this process for the length of the block; its domain is that of its handlers' kinds."""
         url = database_url or str(self.database.engine.url.render_as_string(hide_password=False))
         worker = WorkerService(
-            "demo",
+            handlers[0].message.domain(),
             handlers,
             database=Database(url),
             redis_url=self.redis_url,

@@ -156,12 +156,6 @@ async def get_many(tx: AsyncConnection, job_ids: Sequence[uuid.UUID]) -> list[Li
     return [live_job(row) for row in answer]
 
 
-async def is_leased(tx: AsyncConnection, job_id: uuid.UUID) -> bool:
-    """Say whether a worker holds the job's lease at this moment."""
-    leased = and_(Job.lease_owner.is_not(None), Job.lease_until > now_sql(tx.dialect))
-    return bool((await tx.execute(select(leased).where(Job.id == job_id))).scalar())
-
-
 async def find(
     tx: AsyncConnection, wanted: JobFilter, *, limit: int, offset: int = 0, before: uuid.UUID | None = None
 ) -> tuple[list[LiveJob], int]:
