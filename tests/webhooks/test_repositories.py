@@ -273,7 +273,7 @@ async def test_deleting_ends_builds_and_keeps_history(site: Site) -> None:
     job_id = (await site.post("gitea", push_request("gitea", secret=SECRET), address=uid)).json()["job_id"]
     assert (await grace.delete(f"{REPOSITORIES}/{uid}")).status_code == 204
     job = (await grace.get(f"/jobs/{job_id}")).json()
-    assert (job["status"], job["repo"], job["error"]["code"]) == ("cancelled", "acme/app", "CANCELLED")
+    assert (job["status"], job["repo"], job["error"]["code"]) == ("cancelled", "acme/app", "REPOSITORY_GONE")
     [build] = await site.rows(Build)
     assert (build.status, build.repository_id) == ("cancelled", None)
     retried = await grace.post(f"/jobs/{job_id}/retry")

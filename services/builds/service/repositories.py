@@ -1,8 +1,6 @@
 """Repositories as their owners keep them: registered, changed, given secrets, removed."""
 
-import contextlib
 import secrets
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import audit
 from libs.common.audit import Actor
 from libs.common.database import Database, utcnow
-from libs.common.errors import Conflict, NotFound
 from libs.common.http.principal import Principal
+from libs.common.jobs import cancelling, store
+from libs.common.jobs.kinds import JobFailure
+from libs.common.jobs.models import ACTIVE_WORDS, Job
 from libs.common.jobs.service import Jobs
+from libs.common.jobs.view import LiveJob
 from services.builds.errors import (
     LocalNotAllowed,
     RepositoryExists,
@@ -30,18 +31,19 @@ from services.builds.errors import (
 )
 from services.builds.models import Build, Repository
 from services.builds.schemas.repositories import VARIABLES_MAX, NewRepository, RepositoryChange
+from services.builds.service.history import end_build
 from services.builds.service.lookup import new_repository, one_at_a_time
 from services.builds.service.sealed import Credentials, Vault, WebhookSecret
-from services.builds.states import ENDED, BuildStatus, Executor
+from services.builds.states import Executor
 
 WEBHOOK_SECRETS_MAX: Final = 5
 """Valid at once: each is tried on each delivery, and a rotation needs two."""
 
 # So that a forge that still signs with one of them can be told so.
 _ENDED_KEPT: Final = 5
-# Cancelled while the client waits; what is behind them ends as cancelled by itself when its turn comes.
+# Cancelled in the transaction that deletes the repository, some two seconds of it; what is behind them ends as
+# cancelled by itself when its turn comes (Builds.begin).
 _CANCELLED_AT_ONCE: Final = 1000
-_ACTIVE: Final = [status.value for status in BuildStatus if status not in ENDED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +128,11 @@ class Repositories:
         """
         async with self._database.transaction() as tx:
             row = await _changeable(tx, principal, uid)
-            of_it = Build.repository_id == row.id
-            active = select(Build.job_id).where(of_it, Build.status.in_(_ACTIVE)).order_by(Build.id)
-            jobs = (await tx.execute(active.limit(_CANCELLED_AT_ONCE))).scalars().all()
-            await tx.execute(update(Build).where(of_it).values(repository_id=None))
+            cancelled = await _cancel_builds(tx, row)
+            await tx.execute(update(Build).where(Build.repository_id == row.id).values(repository_id=None))
             await tx.execute(delete(Repository).where(Repository.id == row.id))
-            await _record(tx, actor, "repository.deleted", row)
-        await self._cancel([job for job in jobs if job is not None])
-
-    async def _cancel(self, job_ids: Sequence[uuid.UUID]) -> None:
-        for job_id in job_ids:
-            with contextlib.suppress(Conflict, NotFound):  # it has ended meanwhile
-                await self._jobs.cancel(job_id)
+            await _record(tx, actor, "repository.deleted", row, cancelled=len(cancelled))
+        await self._jobs.tell_cancelled(cancelled)
 
     # --- webhook secrets --------------------------------------------------------------------------------------------
 
@@ -280,6 +275,23 @@ async def _claim_name(tx: AsyncConnection, forge: str, full_name: str, owner: in
     )
     if (await tx.execute(select(Repository.id).where(same, of_owner).limit(1))).first() is not None:
         raise RepositoryExists(f"{full_name} on {forge} is registered already")
+
+
+async def _cancel_builds(tx: AsyncConnection, repository: Any) -> list[LiveJob]:
+    """Cancel what a repository builds and is about to build; answers the jobs for `Jobs.tell_cancelled`.
+
+    Jobs are locked before builds and in the order of their ids, as everywhere.
+    """
+    active = select(Job.id).join(Build, Build.id == Job.build_id)
+    active = active.where(Build.repository_id == repository.id, Job.status.in_(ACTIVE_WORDS))
+    active = active.order_by(Job.id).limit(_CANCELLED_AT_ONCE).with_for_update(of=Job)
+    job_ids = list(await tx.scalars(active))
+    reason = JobFailure("REPOSITORY_GONE", f"The repository {repository.full_name} was deleted")
+    return [
+        await cancelling.cancel(tx, job, on_end=end_build, reason=reason)
+        for job in await store.get_many(tx, job_ids)
+        if not job.view.cancel_requested
+    ]
 
 
 async def _update(tx: AsyncConnection, repository_id: int, values: Mapping[str, Any]) -> Any:
