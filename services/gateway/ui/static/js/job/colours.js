@@ -9,7 +9,8 @@ export const PALETTE = [
   [102, 102, 102], [241, 76, 76], [35, 209, 139], [245, 245, 67], [59, 142, 234], [214, 112, 214], [41, 184, 219], [255, 255, 255],
 ];
 
-const LEAST_CONTRAST = 4.5; // AA for text of normal size
+// AA asks 4.5 of text of normal size; the rest is for rows that are tinted because they are chosen or found.
+const LEAST_CONTRAST = 5.2;
 
 const BLACK = [0, 0, 0];
 const WHITE = [255, 255, 255];

@@ -36,8 +36,11 @@ export class LogView {
   #ruler;
   #origin = 0; // where a range of chosen lines was begun
   #hit = 0;
+  #seeks = false; // nothing was gone to yet since the search began
   #tell;
   #seenLast = 0;
+  #revealNext = 0; // the line to bring on the screen with the next update
+  #stepsMayDiffer = true;
 
   /**
    * `range` is what the address names (null: nothing). `tell(what)` is called after each change: `steps` when sections
@@ -50,7 +53,7 @@ export class LogView {
     this.sections = [];
     this.range = range;
     this.follows = range === null;
-    this.search = new Search(this.lines, () => this.#changed('view'));
+    this.search = new Search(this.lines, () => this.#searched());
     this.#ruler = h('span', { class: 'log-ruler', 'aria-hidden': 'true' }, '0');
     this.pane = h('div', { class: 'log-pane', role: 'region', 'aria-label': 'Log', tabindex: '0' }, this.#ruler);
     this.pane.addEventListener('click', (event) => this.#clicked(event));
@@ -79,8 +82,6 @@ export class LogView {
     // The linked line has just come: from here on it keeps its place by itself.
     if (this.range !== null && first <= this.range.first && this.range.first <= last) this.#revealNext = this.range.first;
   }
-
-  #revealNext = 0;
 
   /** The log begins anew (feed.js). */
   reset() {
@@ -140,12 +141,12 @@ export class LogView {
     this.#goTo(n);
   }
 
-  /** Look for something; goes to the first hit at or below what is on the screen. */
+  /** Look for something; goes to the first hit at or below what is on the screen as soon as it is found. */
   find(query) {
     this.#hit = 0;
+    this.#seeks = query !== '';
     this.search.start(query);
     this.#scroller.refresh();
-    if (query !== '') this.toHit();
   }
 
   /** The place of the hit that was gone to, from 1; 0 for none. */
@@ -213,6 +214,15 @@ export class LogView {
     }
   }
 
+  #searched() {
+    const top = this.#scroller.topLine;
+    if (this.#seeks && (this.search.next(top - 1) >= top || !this.search.isBusy)) {
+      this.#seeks = false;
+      this.toHit();
+    }
+    this.#changed('view');
+  }
+
   #goTo(n) {
     this.follows = false;
     this.#folding.uncover(n, this.sections);
@@ -235,8 +245,6 @@ export class LogView {
     if (what === 'steps') this.#stepsMayDiffer = true;
     if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#update());
   }
-
-  #stepsMayDiffer = true;
 
   #update() {
     cancelAnimationFrame(this.#frame);

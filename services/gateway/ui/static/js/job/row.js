@@ -8,11 +8,15 @@ import { PALETTE, SURFACES, css, readable } from './colours.js';
 const WHITE = PALETTE[15];
 const FLAGS = ['bold', 'faint', 'italic', 'underline', 'strike', 'conceal'];
 
-export const STATE_WORDS = {
+const STATE_ICONS = { running: 'running', success: 'check', failed: 'cross', allowed: 'warning', stopped: 'skipped' };
+const STATE_WORDS = {
   running: 'running', success: 'succeeded', failed: 'failed', allowed: 'failed, as it may', stopped: 'stopped',
 };
 
-const STATE_ICONS = { running: 'running', success: 'check', failed: 'cross', allowed: 'warning', stopped: 'skipped' };
+/** How a step stands: an icon, and words for those who do not see it. */
+export function stateMark(state) {
+  return [h('span', { class: `state-${state}` }, icon(STATE_ICONS[state])), h('span', { class: 'unseen' }, `${STATE_WORDS[state]}: `)];
+}
 
 /**
  * Make a row. `line` as Lines.get gives it, null when it is not here yet; `section` when the line is its head.
@@ -44,9 +48,8 @@ function headOf(section, view) {
       dataset: { state: section.depth === 0 ? section.state : 'group' },
     },
     h('span', { class: 'log-fold' }, icon('next')),
-    section.depth === 0 && h('span', { class: 'log-state' }, icon(STATE_ICONS[section.state])),
+    section.depth === 0 && stateMark(section.state),
     h('span', { class: 'log-name' }, marked(section.name, 0, marks)),
-    section.depth === 0 && h('span', { class: 'unseen' }, `, ${STATE_WORDS[section.state]}`),
     view.took !== null && h('span', { class: 'log-took' }, view.took),
   );
 }

@@ -1,6 +1,6 @@
 /** The head of a job page: what it is, where it stands, why it waits or failed, and what can be done about it. */
 
-import { api, intent } from '../core/api.js';
+import { api, intents } from '../core/api.js';
 import { fill, h } from '../core/html.js';
 import { navigate } from '../core/router.js';
 import { ago, duration, elapsed } from '../core/time.js';
@@ -8,11 +8,9 @@ import { asking, button, copyButton } from '../parts/buttons.js';
 import { icon } from '../parts/icons.js';
 import { announce, notify } from '../parts/notices.js';
 import { facts, head } from '../parts/page.js';
-import { badge, isEnded, jobBadge } from '../parts/status.js';
+import { isEnded, jobBadge } from '../parts/status.js';
 import { advice, waiting } from './advice.js';
-import { STATE_WORDS } from './row.js';
-
-const STEP_TONES = { running: 'running', success: 'success', failed: 'failed', allowed: 'failed', stopped: 'cancelled' };
+import { stateMark } from './row.js';
 
 /**
  * Make the head of a job: {element, update(job), steps(sections, jobStatus, go), retriedAs(job)}.
@@ -78,9 +76,9 @@ export function nameOf(job) {
 
 function actions(job, changed) {
   if (isEnded(job)) {
-    const key = intent();
+    const once = intents();
     return button('Retry', async () => {
-      const next = await api.post(`/jobs/${job.id}/retry`, undefined, { intent: key });
+      const next = await api.post(`/jobs/${job.id}/retry`, undefined, { intent: once() });
       notify('The job was retried: this is the new one.');
       await navigate(`/ui/jobs/${next.id}`);
     }, { icon: 'retry', focus: 'retry' });
@@ -142,6 +140,6 @@ function stepList(steps, go) {
       ? elapsed(new Date(step.started).toISOString(), null)
       : Number.isNaN(step.ended) ? null : h('span', { class: 'number' }, duration((step.ended - step.started) / 1000));
     return h('li', {}, h('button', { type: 'button', class: 'button', onclick: () => go(step.n) },
-      badge(STEP_TONES[step.state], step.name), h('span', { class: 'unseen' }, ` ${STATE_WORDS[step.state]} `), took));
+      stateMark(step.state), h('span', { class: 'step-name' }, step.name), took));
   }));
 }

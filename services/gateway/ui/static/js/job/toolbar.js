@@ -35,7 +35,7 @@ export function toolbar(view, jobId, signal) {
     },
   });
   const count = h('span', { class: 'log-count number', role: 'status' });
-  const previous = small('Previous hit', 'p', 'up', () => view.toHit(true));
+  const previous = small('Previous hit', 'p', 'down', () => view.toHit(true));
   const next = small('Next hit', 'n', 'down', () => view.toHit());
   const follow = toggle('Follow', 'f', () => view.follow());
   const times = toggle('Times', 't', () => turnTimes());
