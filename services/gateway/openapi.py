@@ -20,6 +20,7 @@ from litestar.params import BodyKwarg
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
+from libs.common.auth.sessions import COOKIE, CSRF_HEADER
 from libs.common.http.errors import ErrorEnvelope
 from libs.common.http.guards import OPEN
 from libs.common.http.idempotency import HEADER, KEY_FORM
@@ -36,6 +37,12 @@ _YEAR_S: Final = 365 * 24 * 3600
 _SECURITY: Final[dict[str, SecurityScheme]] = {
     "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key"),
     "bearer": SecurityScheme(type="http", scheme="bearer", description="A login token or an API key"),
+    "session": SecurityScheme(
+        type="apiKey",
+        name=COOKIE,
+        security_scheme_in="cookie",
+        description=f"A browser's session; what changes something needs the header {CSRF_HEADER} beside it",
+    ),
 }
 _IDEMPOTENCY_KEY: Final = {
     "name": HEADER,
@@ -156,7 +163,7 @@ def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
 def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:
     """Add to one operation what its handler's types do not say."""
     is_open = bool(handler.opt.get("open"))
-    operation["security"] = [] if is_open else [{"apiKey": []}, {"bearer": []}]
+    operation["security"] = [] if is_open else [{name: []} for name in _SECURITY]
     scopes = sorted(scope for guard in handler.resolve_guards() for scope in getattr(guard, "scopes", ()))
     if scopes:
         needed = f"Needs the scope {' and '.join(f'`{scope}`' for scope in scopes)}."

@@ -25,7 +25,7 @@ async def test_every_operation_is_described(gateway: httpx.AsyncClient) -> None:
     answer = await gateway.get("/api/openapi.json")
     described = answer.json()
     assert described["openapi"].startswith("3.1")
-    assert set(described["components"]["securitySchemes"]) == {"apiKey", "bearer"}
+    assert set(described["components"]["securitySchemes"]) == {"apiKey", "bearer", "session"}
     for path, method, operation in _operations(described):
         where = f"{method} {path}"
         assert operation["summary"], where

@@ -123,6 +123,7 @@ def _opened(opened: Logins, people: Users, cookies: Cookies) -> list[HTTPRouteHa
         **documented(
             "Log out: end the session or revoke the token that this request shows",
             errors={403: "The credentials are an API key (LOGIN_REQUIRED), or CSRF_REQUIRED"},
+            answers={204: (None, "Logged out; the cookie is taken back")},
         ),
     )
     async def logout(request: AnyRequest, actor: Acting) -> Response[None]:
