@@ -24,7 +24,7 @@ class Ends:
     async def __call__(self, job: LiveJob, timeout_s: float) -> LiveJob:
         """Answer the job as it is when it has ended, the time is over, or this process is about to end."""
         ends_at = time.monotonic() + timeout_s
-        with self._hub.subscribe(lambda event: event.type == "end", [job.view.id]) as subscription:
+        with self._hub.subscribe(lambda event: event.type == "end", [job.view.id], is_stream=False) as subscription:
             while True:
                 job = await self._newest(job)
                 left_s = ends_at - time.monotonic()

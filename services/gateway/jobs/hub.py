@@ -166,10 +166,13 @@ class Hub:
         return self._closing.is_set()
 
     @contextmanager
-    def subscribe(self, wanted: Wanted, jobs: Sequence[UUID] | None = None) -> Iterator[Subscription]:
+    def subscribe(
+        self, wanted: Wanted, jobs: Sequence[UUID] | None = None, *, is_stream: bool = True
+    ) -> Iterator[Subscription]:
         """Take part from now on, until the block is left.
 
         `jobs` narrows to these (None: all) and is what keeps an event's cost independent of the number of clients.
+        `is_stream` counts the subscriber among the open event streams.
         """
         subscription = Subscription(wanted)
         names = None if jobs is None else [str(job) for job in jobs]
@@ -177,13 +180,13 @@ class Hub:
             self._wide.add(subscription)
         for name in names or ():
             self._by_job.setdefault(name, set()).add(subscription)
-        metrics.SSE_CLIENTS.inc()
+        metrics.SSE_CLIENTS.inc(is_stream)
         if self.is_closing():
             subscription.tell(Mark.CLOSING)
         try:
             yield subscription
         finally:
-            metrics.SSE_CLIENTS.dec()
+            metrics.SSE_CLIENTS.dec(is_stream)
             self._wide.discard(subscription)
             for name in names or ():
                 others = self._by_job[name]
