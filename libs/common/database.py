@@ -67,7 +67,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class names it
         if value is None or isinstance(value, datetime):
             return value
-        return datetime.strptime(value, SQLITE_TIME).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)  # a tenth of what strptime takes; the repairer reads thousands
 
 
 SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"

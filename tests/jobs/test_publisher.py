@@ -156,6 +156,16 @@ async def test_all_live_jobs_are_shown_again_after_a_loss(world: World, repairer
         assert await world.redis.exists(keys.job_hash(job.view.id))
 
 
+async def test_all_live_jobs_are_compared_some_at_a_time(world: World, repairer: Repairer) -> None:
+    """With many jobs waiting no tick takes long: a full pass goes on in the next ones, and ends."""
+    jobs = await world.add(*[Ping()] * 1100, announce=False)
+    await repairer.tick()
+    await world.redis.flushall()
+    mended = [await repairer.tick() for _ in range(4)]
+    assert max(mended) < 600
+    assert sum(mended) == len(jobs)
+
+
 async def test_status_reads_fall_back_to_sql(world: World) -> None:
     """Without a hash, or with half of one, the row answers."""
     [job] = await world.add(Ping(), announce=False)
