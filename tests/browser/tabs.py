@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, WebError
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, WebError, expect
 
 from tests.e2e.site import Site
 from tests.gateway.serving import ADMIN_EMAIL, ADMIN_PASSWORD
@@ -28,6 +28,8 @@ ARGUMENTS: Final = (
 )
 _SCREENSHOTS: Final = os.environ.get("SCREENSHOTS")
 _PATIENCE_MS: Final = 15_000.0  # a browser beside eight busy processes; an honest wait is a fraction of a second
+
+expect.set_options(timeout=_PATIENCE_MS)
 
 Theme = Literal["light", "dark"]
 
