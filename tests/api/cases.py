@@ -4,7 +4,7 @@ A new operation needs an entry in CASES, under "METHOD /path" as the API documen
 
     anybody()                       open: no credentials are looked at
     own()                           about the caller alone, with whatever credentials
-    item(maker, body=...)           about one thing of somebody: for other people it does not exist (404)
+    item(maker, body=...)           about one thing of somebody, which for other people does not exist (404)
     listing(maker)                  shows the caller's things and nobody else's
     creation(body)                  makes a thing of the caller's own
     administration(maker, body=...) for superusers only; `maker` when it is about one thing
@@ -110,6 +110,33 @@ async def ended_job(world: World) -> Made:
     cancelled = await world.owner.post(f"/jobs/{made.mark}/cancel")
     assert cancelled.status_code == 202, cancelled.text
     return made
+
+
+async def delivery(world: World) -> Made:
+    """A delivery that was accepted for a repository of the owner's."""
+    job = await waiting_job(world)
+    listed = await world.owner.get("/api/v1/deliveries", limit=100)
+    [mine] = [one for one in listed.json()["items"] if one["job_id"] == job.mark]
+    return Made({"delivery_id": mine["id"]}, mark=job.mark)
+
+
+async def pasted_delivery(world: World) -> Made:
+    """A delivery that is pasted in, as one to a repository of the owner's."""
+    made = await repository(world)
+    return Made(body={"forge": "gitea", "headers": {}, "body": "{}", "repository": made.mark})
+
+
+async def run(world: World) -> Made:
+    made = await repository(world)
+    return Made(body={"repository": made.mark, "ref": "main"})
+
+
+async def domain(_: World) -> Made:
+    return Made({"domain": "vms"})
+
+
+async def job_of_a_domain(world: World) -> Made:
+    return Made({"domain": "builds"}, mark=(await waiting_job(world)).mark)
 
 
 async def repository(world: World) -> Made:
@@ -225,6 +252,20 @@ CASES: Final[Mapping[str, Case]] = {
     "POST /jobs/{job_id}/retry": item(ended_job),
     "GET /jobs/{job_id}/logs": item(ended_job, accepts=_LOG_FORMS),
     "GET /events": Case("own", accepts=("text/event-stream",)),  # whose events: test_streams_show_ones_own_jobs
+    "POST /jobs": item(run),
+    # Queues
+    "GET /queue": listing(waiting_job),
+    "GET /metrics/queue": listing(waiting_job),
+    "GET /queue/{domain}": listing(job_of_a_domain),
+    "GET /agents": own(),  # whose jobs: tests/gateway/test_queue.py, with workers
+    "POST /queue/{domain}/pause": administration(domain, body={"reason": "moving house"}),
+    "POST /queue/{domain}/resume": administration(domain),
+    # Deliveries
+    "GET /api/v1/deliveries": listing(delivery),
+    "GET /api/v1/deliveries/{delivery_id}": item(delivery),
+    "GET /api/v1/deliveries/{delivery_id}/signature": item(delivery),
+    "POST /api/v1/deliveries/{delivery_id}/replay": item(delivery),
+    "POST /api/v1/deliveries/explain-signature": item(pasted_delivery),
     # Repositories
     "GET /api/v1/repositories": listing(repository),
     "POST /api/v1/repositories": creation(new_repository),
