@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select
 from libs.common.crypto import Sealer
 from libs.common.database import Base, Database, utcnow
 from libs.common.jobs.models import Job
-from libs.common.settings import CoreSettings, Loaded, Secret
+from libs.common.settings import CoreSettings, ListenSettings, Loaded, Secret
 from services.builds.models import Build, BuildState, Delivery, Repository
 from services.builds.service.lookup import new_repository
 from services.builds.service.sealed import Vault, WebhookSecret
@@ -79,6 +79,7 @@ async def open_site(
     redis_url: str,
     *,
     webhooks: WebhookSettings | None = None,
+    listening: ListenSettings | None = None,
     env: str = "test",
     looking_at: str | None = None,
 ) -> AsyncIterator[Site]:
@@ -89,6 +90,7 @@ async def open_site(
             *settings(database_url, redis_url),
             QUICK,
             webhooks or webhook_settings(),
+            listening or ListenSettings(),
             CoreSettings(env=env),  # type: ignore[arg-type] # a literal
         ]
     )
