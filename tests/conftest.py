@@ -7,6 +7,7 @@ import pytest
 import redis as redis_client
 
 from tests import containers
+from tests.measures import Measured, noting, show
 from tests.servers import CannotServe, Databases, LocalRedis, RedisServer, close_run_folder, free_port, open_run_folder
 
 _KINDS = ("sqlite", "postgresql")
@@ -82,3 +83,13 @@ def redis_server(_redis_of_this_process: RedisServer) -> RedisServer:
 def redis(redis_server: RedisServer) -> str:
     """The address of an empty Redis."""
     return redis_server.url
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Notes a measure (name, value, unit) for the summary; nothing is ever asserted about it."""
+    return noting(request)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    show(terminalreporter)

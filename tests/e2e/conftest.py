@@ -1,12 +1,11 @@
 """Installations: one that the tests of a module share, or one for a test that breaks it."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis as redis_client
 
-from tests.e2e.site import BUILDS, Installation, Measured, Site, install, visit
+from tests.e2e.site import BUILDS, Installation, Site, install, visit
 from tests.servers import Databases, RedisServer
 
 
@@ -53,23 +52,3 @@ async def site(installed: Installation, request: pytest.FixtureRequest) -> Async
 def _show_logs(request: pytest.FixtureRequest, installed: Installation) -> None:
     """Put the processes' last words beside the report of a test that failed."""
     request.node.add_report_section("teardown", "stdout", installed.processes.tails())
-
-
-@pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Measured:
-    """Notes a measure (name, value, unit) for the summary; nothing is ever asserted about it.
-
-    (pytest's own record_property warns when a JUnit file is written in its default form.)
-    """
-
-    def note(name: str, value: float, unit: str) -> None:
-        request.node.user_properties.append((name, f"{value:.2f} {unit} (load {os.getloadavg()[0]:.1f})"))
-
-    return note
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was measured."""
-    for report in terminalreporter.getreports("passed"):
-        for name, value in report.user_properties:
-            terminalreporter.write_line(f"measured: {name}: {value}  [{report.nodeid.rpartition('::')[2]}]")

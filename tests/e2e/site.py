@@ -40,9 +40,6 @@ SECRET: Final = "the forge's secret"
 DEADLINE_S: Final = 60.0  # several leases on a machine that does much else
 LOOK_S: Final = 0.02
 
-# Notes a measure: name, value, unit (fixture `measured`).
-Measured = Callable[[str, float, str], None]
-
 
 class Marks:
     """Files through which the steps of builds and their test talk; steps may run as any user.

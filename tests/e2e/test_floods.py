@@ -7,7 +7,8 @@ import pytest
 
 from libs.common import processes
 from tests.e2e.processes import Process
-from tests.e2e.site import Measured, Site, pipeline
+from tests.e2e.site import Site, pipeline
+from tests.measures import Measured
 
 MB = 1024 * 1024
 

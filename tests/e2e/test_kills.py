@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from libs.common import processes
 from libs.common.jobs.models import Job
 from tests.e2e.processes import Process
-from tests.e2e.site import Marks, Measured, Site, pipeline
+from tests.e2e.site import Marks, Site, pipeline
+from tests.measures import Measured
 from tests.servers import RedisServer
 
 

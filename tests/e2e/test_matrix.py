@@ -18,7 +18,8 @@ from libs.common.jobs.models import Job
 from tests.builds.forges.payloads import SignedRequest
 from tests.e2e import demo
 from tests.e2e.processes import Process
-from tests.e2e.site import BUILDS, LOOK_S, Marks, Measured, Site, install, pipeline, visit
+from tests.e2e.site import BUILDS, LOOK_S, Marks, Site, install, pipeline, visit
+from tests.measures import Measured
 from tests.servers import RedisServer
 from tests.world import World, make_world
 
