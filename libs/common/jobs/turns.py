@@ -3,7 +3,7 @@
 A sharer is a job's owner, or the repository of a shared job (models.Job.sharer). An entry of a stream is a bell: it
 says that there is work for one slot. Which job gets the slot is decided here, in SQL, at the moment of the claim: the
 oldest of the sharer who comes, in the order of their names, after the one that this worker served last. So it does not
-matter how many entries of one owner stand in the stream already; decision record 0011 has the alternatives.
+matter how many entries of one owner stand in the stream already; decision 0012 has the alternatives.
 """
 
 import uuid
