@@ -48,6 +48,8 @@ async def test_a_superuser_changes_a_user(town: Town) -> None:
     assert answer.status_code == 200
     assert await town.code(bob.bearer) == "TOKEN_REVOKED"
     assert (await town.login("robert", "a new horse")).status_code == 200
+    nothing = await town.ask("PATCH", f"/api/users/{bob.id}", ada.bearer, json={})
+    assert (nothing.status_code, nothing.json()["username"]) == (200, "robert")
     first, second = await town.audited("user.updated")
     assert first.details["changed"] == sorted(body)
     assert second.details["changed"] == ["password"]

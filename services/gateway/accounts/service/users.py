@@ -91,7 +91,10 @@ class Users:
 
         Raises NoSuchUser, UserExists and LastSuperuser.
         """
-        values = await self._columns(change)
+        given = _given(change)
+        if not given:
+            return await self.get(user_id)
+        values = await self._columns(given)
         try:
             async with self._database.transaction() as tx:
                 if change.is_active is False or change.is_superuser is False:
@@ -103,9 +106,8 @@ class Users:
                 ).one_or_none()
                 if row is None:
                     raise NoSuchUser(f"User not found: {user_id}")
-                told = {name: value for name, value in _given(change).items() if name != "password"}
-                changed = sorted(_given(change))
-                await audit.record(tx, actor, "user.updated", ("user", str(user_id)), changed=changed, now=told)
+                now = {name: value for name, value in given.items() if name != "password"}
+                await audit.record(tx, actor, "user.updated", ("user", str(user_id)), changed=sorted(given), now=now)
         except IntegrityError:
             raise UserExists("Another user has this e-mail address or user name") from None
         return Account.of(row)
@@ -152,9 +154,9 @@ class Users:
         log.info("first_admin_made", email=email)
         return True
 
-    async def _columns(self, change: UserChange) -> dict[str, Any]:
-        """What a change writes into the user's row."""
-        values = {**_given(change), "updated_at": utcnow()}
+    async def _columns(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What a change writes into the user's row. Raises UserExists for a name that is reserved."""
+        values = {**given, "updated_at": utcnow()}
         for name in ("username", "email"):
             if name in values:
                 values[name] = values[name].strip().lower()
