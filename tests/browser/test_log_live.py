@@ -88,6 +88,27 @@ async def test_a_log_survives_restarts_of_the_gateway(chromium: Browser, own_sit
     assert len(numbers) > 150
 
 
+async def test_a_log_is_read_again_when_redis_lost_it(chromium: Browser, own_site: Site) -> None:
+    """Redis loses everything while a log is watched: the page begins anew and shows each stored line exactly once."""
+    await own_site.gateway(**PEOPLE)
+    await own_site.worker()
+    marks = own_site.marks()
+    job_id = await own_site.build(ticking(marks))
+    async with open_tab(chromium, own_site) as page:
+        await open_job(page, job_id)
+        for _ in range(2):
+            before = await ticks(page)
+            await past(own_site, page, before + 30)
+            await own_site.redis.flushall()
+            await past(own_site, page, before + 60)
+        marks.open_gate()
+        await expect(page.locator(".job-state")).to_have_text("Success")
+        await expect(foot(page)).to_contain_text("The log is complete")
+        shown = await shown_lines(page)
+    stored = [line["message"] for line in await own_site.lines(job_id)]
+    assert [*shown, "::endgroup::"] == stored
+
+
 async def test_following_pauses_and_comes_back(site: Site, page: Page) -> None:
     """The newest line stays in view until the reader scrolls up; then the page counts what comes, and leads back."""
     marks = site.marks()

@@ -23,8 +23,8 @@ export class Feed {
   #nextLive = 1;
 
   /**
-   * `tell` has `lines(first, last)`, `reset()`, `job(view)` and `state(name, wait_ms)`: idle, connecting, live, waiting
-   * (comes back in `wait_ms`), ended. `signal` ends everything.
+   * `tell` has `lines(first, last)`, `reset()`, `job(view)`, `failed(error)` and `state(name, wait_ms)`: connecting,
+   * live, waiting (comes back in `wait_ms`), ended. `signal` ends everything.
    */
   constructor(jobId, lines, tell, signal) {
     this.#path = `/jobs/${encodeURIComponent(jobId)}/logs`;
@@ -42,8 +42,8 @@ export class Feed {
     this.#take(tail.lines);
     if (linked !== null) this.#take(linked.lines);
     this.#nextLive = (tail.lines.at(-1)?.id ?? 0) + 1;
-    if (!this.#lines.isWhole) this.#fill();
-    if (isActive(job.status)) this.#live(tail.last_event_id);
+    if (!this.#lines.isWhole) this.#fill().catch(this.#tell.failed);
+    if (isActive(job.status)) this.#live(tail.last_event_id).catch(this.#tell.failed);
     else this.#tell.state('ended', 0);
   }
 
@@ -70,7 +70,7 @@ export class Feed {
     this.#filling = new AbortController();
     const signal = AbortSignal.any([this.#signal, this.#filling.signal]);
     let next = 1;
-    await follow(this.#path, {
+    const ended = await follow(this.#path, {
       signal,
       onState: () => {},
       onEvent: ({ type, data }) => {
@@ -79,6 +79,7 @@ export class Feed {
         return type !== 'end' && type !== 'denied' && !this.#lines.isWhole;
       },
     });
+    if (ended === 401) dispatchEvent(new CustomEvent(SIGNED_OUT));
   }
 
   async #live(lastEventId) {

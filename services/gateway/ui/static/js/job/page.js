@@ -42,6 +42,7 @@ export default async function jobPage({ params, signal, title }) {
     reset: () => view.reset(),
     job: adopt,
     state: bars.stream.state,
+    failed: complain,
   }, signal);
 
   adopt(job);
