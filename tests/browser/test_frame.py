@@ -16,6 +16,13 @@ async def test_a_browser_is_sent_to_the_page(visitor: Page) -> None:
     await expect(visitor.get_by_label("User name or e-mail")).to_be_focused()
 
 
+async def test_the_first_page_is_the_jobs(page: Page) -> None:
+    """Somebody who is signed in gets the jobs, under their own address."""
+    await page.goto("/")
+    await expect(page).to_have_url(re.compile(r"/ui/jobs$"))
+    await expect(page.get_by_role("link", name="Jobs")).to_have_attribute("aria-current", "page")
+
+
 async def test_an_address_leads_to_its_view(page: Page) -> None:
     """Any address below /ui/ can be opened, reloaded, left by a link and come back to."""
     await page.goto("/ui/keys")

@@ -88,13 +88,18 @@ async def test_older_jobs_are_a_button_away(page: Page, site: Site) -> None:
     repository, head = site.repository(None)
     pushed = [str(await site.push(repository, head, branch=f"branch-{n}")) for n in range(5)]
     await page.goto(f"/ui/jobs?limit=3&repo=acme/{repository.name}")
+    await _is_live(page)
     rows = page.locator(".rows > .row")
     await expect(rows).to_have_count(3)
+    await expect(page.get_by_text("5 jobs")).to_be_visible()
+    newest = await site.push(repository, head, branch="branch-5")
+    await expect(rows.first.get_by_role("link")).to_have_attribute("href", f"/ui/jobs/{newest}")
+    await expect(page.get_by_text("6 jobs")).to_be_visible()
     await page.get_by_role("button", name="Show older").click()
-    await expect(rows).to_have_count(5)
+    await expect(rows).to_have_count(6)
     await expect(page.get_by_role("button", name="Show older")).to_have_count(0)
     keys = await rows.evaluate_all("rows => rows.map((row) => row.dataset.key)")
-    assert sorted(keys) == sorted(pushed)
+    assert sorted(keys) == sorted([*pushed, str(newest)])
 
 
 async def test_the_list_comes_back_after_an_outage(chromium: Browser, own_site: Site) -> None:

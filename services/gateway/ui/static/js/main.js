@@ -11,7 +11,6 @@ import { announce, complain, empty, problem } from './parts/notices.js';
 
 // Each view is loaded when it is first shown, so a mistake in one breaks no other.
 const ROUTES = [
-  ['/ui', () => import('./views/jobs.js')],
   ['/ui/signin', () => import('./views/signin.js')],
   ['/ui/signup', () => import('./views/signup.js')],
   ['/ui/jobs', () => import('./views/jobs.js')],
@@ -27,6 +26,7 @@ const ROUTES = [
   ['/ui/users', () => import('./views/users.js')],
   ['/ui/audit', () => import('./views/audit.js')],
 ];
+const HOME = '/ui/jobs';
 const OPEN = new Set(['/ui/signin', '/ui/signup']);
 // A view that is there sooner needs no sign that it is coming.
 const SLOW_MS = 200;
@@ -36,6 +36,10 @@ let leaving = false;
 
 async function show(pattern, load, context, { isSameView }) {
   const { signal, path } = context;
+  if (path === '/ui' || path === '/ui/') {
+    await router.navigate(HOME, { replace: true });
+    return;
+  }
   if (currentUser() === null && !OPEN.has(pattern)) {
     await askToSignIn();
     return;
@@ -95,7 +99,7 @@ function nowhere() {
 /** Show the sign-in form, and come back here afterwards. */
 function askToSignIn() {
   const here = location.pathname + location.search + location.hash;
-  const next = here === '/ui' || here === '/ui/' ? '' : `?${new URLSearchParams({ next: here })}`;
+  const next = here === HOME ? '' : `?${new URLSearchParams({ next: here })}`;
   return router.navigate(`/ui/signin${next}`, { replace: true });
 }
 

@@ -8,7 +8,7 @@
  * on from (a fresh stream, or the server lost its data) listeners get `reset` and read again what they show.
  */
 
-import { SIGNED_OUT } from './api.js';
+import { SIGNED_OUT, api } from './api.js';
 
 /** Fired on `window` with the state in `detail`: "idle", "connecting", "live" or "lost". */
 export const STREAM_STATE = 'slipway:stream';
@@ -64,6 +64,7 @@ function connect() {
     tell('lost');
     if (opened.readyState === EventSource.CLOSED) {
       close('lost', { forget: false });
+      api.get('/api/auth/session').catch(() => {}); // its 401 tells everybody that the session is over
       later(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1], () => listeners.size > 0 && !source && connect());
     }
   };

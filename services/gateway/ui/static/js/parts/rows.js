@@ -72,10 +72,17 @@ export class Rows {
     this._items.delete(String(key));
   }
 
-  /** Leave at most so many, from the top. */
+  /** The item of the last row, or undefined. */
+  get last() {
+    const element = this.element.lastElementChild;
+    return element ? this.get(element.dataset.key) : undefined;
+  }
+
+  /** Leave at most so many, from the top; tells whether some went. */
   trim(count) {
     const surplus = [...this.element.children].slice(count);
     for (const element of surplus) this.remove(element.dataset.key);
+    return surplus.length > 0;
   }
 
   _draw(item) {

@@ -29,23 +29,32 @@ export default async function jobs({ query, signal, title }) {
   const foot = h('div', { class: 'list-foot' });
   const count = h('p', { class: 'muted number', role: 'status' });
   const limit = Math.min(PAGE_MAX, Math.max(1, Number(query.get('limit')) || PAGE));
-  let cursor = null;
-  let reading = 0;
+  const names = h('datalist', { id: 'repository-names' });
+  const older = button('Show older', () => read({ older: true }));
+  let cursor = null; // the last row's id while older jobs are not shown, else null
+  let total = 0;
+  let asked = 0;
+  let shown = 0;
 
-  async function read({ older = false } = {}) {
-    const turn = (reading += 1);
-    const page = await api.get('/jobs', { query: { ...filter, limit, cursor: older ? cursor : null }, signal });
-    if (turn !== reading) return; // the filter has changed meanwhile
-    if (older) page.jobs.forEach((job) => rows.upsert(job));
+  async function read({ older: more = false } = {}) {
+    const turn = (asked += 1);
+    const page = await api.get('/jobs', { query: { ...filter, limit, cursor: more ? cursor : null }, signal });
+    if (turn < shown) return; // a later reading was faster
+    shown = turn;
+    if (more) page.jobs.forEach((job) => rows.upsert(job));
     else rows.set(page.jobs);
     cursor = page.next_cursor;
-    fill(count, page.total === 1 ? '1 job' : `${page.total.toLocaleString()} jobs`);
+    total = page.total;
+    const seen = new Set(page.jobs.map((job) => job.repo).filter(Boolean));
+    for (const option of names.options) seen.delete(option.value);
+    names.append(...[...seen].map((repo) => h('option', { value: repo })));
     draw();
   }
 
   function draw() {
+    fill(count, total === 1 ? '1 job' : `${total.toLocaleString()} jobs`);
     fill(place, rows.size > 0 ? rows.element : nothing());
-    fill(foot, cursor !== null && button('Show older', () => read({ older: true })));
+    fill(foot, cursor !== null && older);
   }
 
   function nothing() {
@@ -61,14 +70,14 @@ export default async function jobs({ query, signal, title }) {
   function arrived(job) {
     const known = rows.get(job.id);
     if (known && known.version > job.version) return;
-    if (!fits(job, filter)) {
-      if (known) rows.remove(job.id);
-    } else {
-      rows.upsert(job);
-      rows.trim(ROWS_MAX);
-    }
-    if (place.firstElementChild !== rows.element || rows.size === 0) draw();
-    if (!known && fits(job, filter)) announce(`New job: ${name(job)}`);
+    const belongs = fits(job, filter);
+    if (belongs && !known && cursor !== null && !isNewer(job, rows.last)) return; // among the older ones
+    if (belongs) rows.upsert(job);
+    else rows.remove(job.id);
+    if (rows.trim(ROWS_MAX)) cursor = rows.last.id;
+    total += Number(belongs) - Number(known !== undefined);
+    draw();
+    if (belongs && !known) announce(`New job: ${name(job)}`);
   }
 
   listen({ status: arrived, end: arrived, reset: () => read().catch(complain) }, signal);
@@ -80,12 +89,12 @@ export default async function jobs({ query, signal, title }) {
       label: 'Filter the jobs', filter, change: read, signal,
       fields: [
         { name: 'status', label: 'Status', segments: STATUSES },
-        { name: 'repo', label: 'Repository', placeholder: 'owner/name', isFirst: true },
+        { name: 'repo', label: 'Repository', placeholder: 'owner/name', list: names.id, isFirst: true },
         { name: 'branch', label: 'Branch', placeholder: 'any' },
         ...RARE.filter(([name]) => filter[name]).map(([name, label]) => ({ name, label })),
       ],
     }),
-    place, foot,
+    names, place, foot,
   );
 }
 
@@ -96,7 +105,7 @@ function render(job) {
     facts: [
       job.branch && [icon('branch'), job.branch],
       job.commit && commit(job.commit),
-      job.waiting_for ? `waits for ${job.waiting_for}` : job.status === 'running' && job.stage,
+      job.status === 'running' ? job.stage : whyItWaits(job),
       job.error && h('span', { class: 'bad' }, job.error.message),
     ],
     aside: [
@@ -105,6 +114,11 @@ function render(job) {
       ago(job.finished_at ?? job.started_at ?? job.created_at),
     ],
   });
+}
+
+function whyItWaits(job) {
+  if (job.status !== 'pending') return null;
+  return (job.waiting_for && `waits: ${job.waiting_for}`) ?? (job.position && `no. ${job.position} in the queue`);
 }
 
 function name(job) {

@@ -141,7 +141,7 @@ function waiting(job) {
   return row({
     lead: job.position ? badge('pending', `No. ${job.position}`) : badge('pending'),
     title: rowLink(`/ui/jobs/${job.id}`, job.repo ?? `${job.kind} ${subject(job.subject)}`),
-    facts: [job.branch, job.waiting_for && `waits for ${job.waiting_for}`],
+    facts: [job.branch, job.waiting_for && `waits: ${job.waiting_for}`],
     aside: [ago(job.created_at)],
   });
 }
