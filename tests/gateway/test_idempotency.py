@@ -4,57 +4,27 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
-from libs.common.audit.models import AuditEntry
-from libs.common.database import Database, utcnow
+from libs.common.database import utcnow
 from libs.common.idempotency import answers
 from libs.common.idempotency.models import IdempotentAnswer
-from tests.gateway.keyed import SECRET, Gates, keyed
-from tests.gateway.serving import SECRET_KEY, served, with_driver
+from tests.gateway.keyed import SECRET, Gates
+from tests.gateway.keyed_site import BOB, THING, Site, listening, open_keyed_site
+from tests.gateway.serving import SECRET_KEY
 from tests.servers import ROOT, free_port
 from tests.world import DEADLINE_S, eventually
-
-BOB = {"X-API-Key": "writer"}
-THING = {"name": "a"}
-
-
-@dataclass
-class Site:
-    """Gateways on one database; `database` is for looking."""
-
-    database: Database
-    url: str
-    stack: AsyncExitStack
-
-    async def gateway(self, gates: Gates | None = None, **options: Any) -> httpx.AsyncClient:
-        """Open one more gateway; gives a client of it."""
-        database = Database(with_driver(self.url))
-        self.stack.push_async_callback(database.close)
-        return await self.stack.enter_async_context(served(keyed(database, gates, **options)))
-
-    async def done(self) -> int:
-        """How often anything was made."""
-        async with self.database.reading() as tx:
-            return (await tx.execute(select(func.count()).select_from(AuditEntry))).scalar_one()
-
-    async def rows(self) -> list[Any]:
-        async with self.database.reading() as tx:
-            return list((await tx.execute(select(IdempotentAnswer.__table__))).all())
 
 
 @pytest.fixture
 async def site(database: str) -> AsyncIterator[Site]:
-    opened = Database(with_driver(database))
-    async with AsyncExitStack() as stack:
-        yield Site(opened, database, stack)
-    await opened.close()
+    async with open_keyed_site(database) as site:
+        yield site
 
 
 async def make(
@@ -187,7 +157,7 @@ async def killed_at(url: str, place: str) -> AsyncIterator[None]:
     assert process.stdout is not None
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as client:
-            await _listening(client)
+            await listening(client)
             request = asyncio.create_task(make(client, fault=place))
             async with asyncio.timeout(DEADLINE_S):
                 while f"reached: {place}".encode() not in await process.stdout.readline():
@@ -200,17 +170,6 @@ async def killed_at(url: str, place: str) -> AsyncIterator[None]:
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-async def _listening(client: httpx.AsyncClient) -> None:
-    async def answers_something() -> bool:
-        try:
-            await client.get("/")
-        except httpx.ConnectError:
-            return False
-        return True
-
-    await eventually(answers_something, "the gateway does not listen")
 
 
 async def test_killed_before_the_commit(site: Site) -> None:
