@@ -41,8 +41,11 @@ OwnerId = Annotated[int, msgspec.Meta(ge=1)]
 class FilterChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may start a build. `branches` are globs, empty for all; tags and releases have no branch and pass."""
 
-    events: Annotated[tuple[EventName, ...], msgspec.Meta(min_length=1, max_length=4)] = ("push", "tag")
-    branches: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=_GLOBS_MAX)] = ()
+    # Lists, because the framework describes a tuple's items as of any kind.
+    events: Annotated[list[EventName], msgspec.Meta(min_length=1, max_length=4)] = msgspec.field(
+        default_factory=lambda: ["push", "tag"]
+    )
+    branches: Annotated[list[Glob], msgspec.Meta(max_length=_GLOBS_MAX)] = []
 
 
 class Concurrency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,10 +64,10 @@ class NewRepository(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html_url: PageUrl | None = None
     executor: ExecutorName = "local"
     pipeline_path: PipelinePath = ".slipway.yml"
-    filters: FilterChoice = FilterChoice()
+    filters: FilterChoice = msgspec.field(default_factory=FilterChoice)
     env: Environment = {}
     active: bool = True
-    concurrency: Concurrency = Concurrency()
+    concurrency: Concurrency = msgspec.field(default_factory=Concurrency)
 
 
 class RepositoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
