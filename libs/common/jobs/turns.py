@@ -16,7 +16,7 @@ from sqlalchemy import Integer, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from libs.common.database import now_sql
+from libs.common.database import among, now_sql
 from libs.common.jobs.claims import lane_free, paused
 from libs.common.jobs.models import PENDING_WORD, Job
 from libs.common.jobs.states import JobStatus
@@ -50,7 +50,7 @@ async def take_turn(tx: AsyncConnection, domain: str, job_class: str, read: Sequ
     heads = (await tx.execute(_heads(tx.dialect.name), asked)).all()
     if len(heads) < 2:
         return Turn(read)
-    rows = await tx.execute(select(Job.id, Job.status).where(Job.id.in_(read)))
+    rows = await tx.execute(_statuses(tx.dialect.name), {"ids": list(read)})
     status = {row.id: row.status for row in rows}
     begun = [one for one in read if status.get(one) == JobStatus.RUNNING]
     waiting = [one for one in read if status.get(one) == JobStatus.PENDING]
@@ -58,6 +58,11 @@ async def take_turn(tx: AsyncConnection, domain: str, job_class: str, read: Sequ
     chosen = list(dict.fromkeys([*begun, *(row.id for row in in_turn), *waiting]))[: len(read)]
     passed_over = [one for one in waiting if one not in set(chosen)]
     return Turn(chosen, passed_over, in_turn[-1].sharer if in_turn else None)
+
+
+@cache
+def _statuses(dialect_name: str) -> Any:
+    return select(Job.id, Job.status).where(among(dialect_name, Job.id, "ids"))
 
 
 @cache
