@@ -114,8 +114,8 @@ async def test_the_list_comes_back_after_an_outage(chromium: Browser, own_site: 
         await own_site.gateway(port, **PEOPLE)
         repository, head = own_site.repository(pipeline("true"))
         await own_site.push(repository, head)
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=60_000)
         await expect(page.get_by_role("listitem").filter(has_text=repository.name)).to_be_visible()
-        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
 
 async def _is_live(page: Page) -> None:

@@ -16,7 +16,7 @@ export const STREAM_STATE = 'slipway:stream';
 const TYPES = 'status,end';
 const HIDDEN_MS = 30_000;
 const LEAVE_MS = 500; // from one view to the next, the stream stays open
-const BACKOFF_MS = [500, 1000, 2000, 5000, 10_000];
+const BACKOFF_MS = [500, 1000, 2000, 3000]; // a gateway that restarts is back within seconds
 
 const listeners = new Set();
 let source = null;
