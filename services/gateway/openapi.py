@@ -186,6 +186,8 @@ def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -
     example, body_example = handler.opt.get("example"), handler.opt.get("body_example")
     success = answers.get(str(handler.status_code), {})
     _set_example(success.get("content"), example)
+    for media in handler.opt.get("further_media", ()):
+        success["content"].setdefault(media, {"schema": {"type": "string"}})
     _set_example(operation.get("requestBody", {}).get("content"), body_example)
 
 

@@ -153,6 +153,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             example=LOG_EXAMPLE,
             errors={404: _NO_SUCH_JOB},
             answers={204: (None, "The client of an event stream has seen the end: it need not come back")},
+            further_media=[sse.MEDIA_TYPE, "text/plain"],
         ),
     )
     async def read_log(
