@@ -170,6 +170,12 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=(_last_uuid7_ms << 80) | (0x7 << 76) | (_uuid7_counter << 64) | (0b10 << 62) | rand_b)
 
 
+def first_uuid7(moment: datetime, *, slack_s: float = 0.0) -> uuid.UUID:
+    """The id below all that `uuid7` makes at this moment or later, by clocks that are up to `slack_s` behind."""
+    milliseconds = max(0, int((moment.timestamp() - slack_s) * 1000))  # before 1970 nothing was made
+    return uuid.UUID(int=milliseconds << 80)
+
+
 class Database:
     """A pool of connections and the only way to a transaction.
 
