@@ -121,7 +121,8 @@ def invalid_json(error: BaseException) -> BadRequest:
 
 def detail(where: Sequence[str | int], message: str) -> Detail:
     """Turn msgspec's message ("Expected `int`, got `str` - at `$.items[0].name`") into a place, words and a kind."""
-    words, _, path = message.partition(" - at `$")
+    # A wrong key of an object is told as "... - at `key` in `$.env`": the object is the place.
+    words, _, path = message.replace(" - at `key` in `$", " - at `$").partition(" - at `$")
     loc = [*where, *_steps(path.rstrip("`"))]
     if match := re.fullmatch(r"Object missing required field `(.*)`", words):
         return Detail([*loc, match[1]], "This field is required", "missing")
