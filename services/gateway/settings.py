@@ -98,7 +98,11 @@ class LimitSettings(Settings, frozen=True):
     ] = 5
     patience_ms: Annotated[
         int,
-        setting("RATE_LIMIT_PATIENCE_MS", "milliseconds a request waits for Redis, then it passes uncounted", ge=1),
+        setting(
+            "RATE_LIMIT_PATIENCE_MS",
+            "milliseconds a request waits for Redis; without, each gateway counts for itself",
+            ge=1,
+        ),
     ] = 50
 
 

@@ -7,8 +7,8 @@ A caller with valid credentials has an allowance a minute for their key (a perso
 together). Everybody else, wrong credentials included, has one for their address. A login has one for the account that
 it names, whichever address it comes from. Routes marked UNLIMITED are not counted at all.
 
-A minute begins with its first request. Without Redis nothing is counted and nobody refused: a limit protects us from a
-few, and must not be what keeps everybody out.
+A minute begins with its first request. Without Redis nobody waits and nobody is refused who keeps to the limit: each
+process counts for itself. So neither an outage nor a flood that makes Redis slow to us lifts the limits.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from libs.common.outage import Outage
 # a page loads dozens of them at once, and they cost nothing.
 UNLIMITED: Final[dict[str, Any]] = {"unlimited": True}
 
-# After Redis failed, requests pass uncounted for so long, so that an outage costs one of them the wait, not each.
+# After Redis failed it is not asked for so long, so that an outage costs one request the wait, not each.
 _PAUSE_S: Final = 1.0
 # A process takes this part of an allowance at once: most requests then need no round trip. What it does not use up is
 # lost for the minute, at most this part for each further gateway.
 _SHARE: Final = 20
 # 3 MB of memory; who falls out (a flood from countless addresses) is asked for again.
 _KNOWN_MAX: Final = 10_000
-# What providers give to one customer (RFC 6177): limits for single addresses would be no limits.
+# A host takes any address of its /64 that it likes (RFC 4862): limits for single addresses would be no limits.
 _IPV6_PREFIX: Final = 64
 _ADDRESS_MAX_CHARS: Final = 64
 
@@ -70,8 +70,8 @@ class Standing(msgspec.Struct, frozen=True):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The three fields of draft-ietf-httpapi-ratelimit-headers-06.
 
-        No draft became a standard, and those after 06 changed the syntax three times; these names are what other APIs
-        answer and client libraries read.
+        No draft became a standard, and 07 and 08 each changed the fields; these are what other APIs answer and client
+        libraries read.
         """
         values = {"limit": self.limit, "remaining": self.remaining, "reset": self.reset_s}
         return [(f"ratelimit-{name}".encode(), str(value).encode()) for name, value in values.items()]
@@ -155,15 +155,15 @@ class Limits:
         await self._count(connection, f"login:{digest}", self.per_login)
 
     async def take(self, name: str, limit: int) -> Standing | None:
-        """Take one request out of the allowance `name`; None: not counted (no limit, or no Redis)."""
+        """Take one request out of the allowance `name`; None: there is no limit."""
         if limit == 0:
             return None
         share = self._share(name)
         if share.decides():
             return share.spend(limit)
         async with share.asking:  # who comes meanwhile waits for the same answer
-            if not share.decides() and not await self._ask(name, share, limit):
-                return None
+            if not share.decides():
+                await self._fill(share, name, limit)
             return share.spend(limit)
 
     async def _count_address(self, connection: Connection) -> None:
@@ -193,23 +193,31 @@ class Limits:
             share = self._known[name] = _Share()
         return share
 
-    async def _ask(self, name: str, share: _Share, limit: int) -> bool:
-        """Take a share of the allowance from Redis; False when Redis does not say within the patience."""
-        if time.monotonic() < self._pause_ends_at:
-            return False
+    async def _fill(self, share: _Share, name: str, limit: int) -> None:
+        """Take a share of the allowance from Redis; when Redis does not answer, all of it for this process alone."""
         wanted = max(1, limit // _SHARE)
+        answer = await self._ask(name, wanted)
+        if answer is None:
+            share.mine, share.elsewhere, left_ms = limit, 0, self._minute_ms
+        else:
+            taken, left_ms = answer
+            share.mine = max(0, min(wanted, limit - (taken - wanted)))
+            share.elsewhere = max(0, limit - taken)
+        share.ends_at = time.monotonic() + left_ms / 1000
+
+    async def _ask(self, name: str, wanted: int) -> tuple[int, int] | None:
+        """Take `wanted` from Redis: how much is taken in all, and ms to the minute's end; None: it does not answer."""
+        if time.monotonic() < self._pause_ends_at:
+            return None
         try:
             async with asyncio.timeout(self._patience_s):
                 taken, left_ms = await self._take(keys=[keys.rate(name)], args=[wanted, self._minute_ms])
         except (RedisError, OSError, TimeoutError) as error:
             self._outage.failed(error)
             self._pause_ends_at = time.monotonic() + _PAUSE_S
-            return False
+            return None
         self._outage.over()
-        share.mine = max(0, min(wanted, limit - (taken - wanted)))
-        share.elsewhere = max(0, limit - taken)
-        share.ends_at = time.monotonic() + left_ms / 1000
-        return True
+        return taken, left_ms
 
 
 async def count_login(connection: Connection, name: str) -> None:
