@@ -135,6 +135,16 @@ async def domain(_: World) -> Made:
     return Made({"domain": "vms"})
 
 
+async def paused_domain(world: World) -> Made:
+    paused = await world.admin.post("/queue/vms/pause", {})
+    assert paused.status_code == 200, paused.text
+    return Made({"domain": "vms"})
+
+
+async def new_address(_: World) -> Made:
+    return Made(body={"email": f"{fresh('owner')}@example.org"})
+
+
 async def job_of_a_domain(world: World) -> Made:
     return Made({"domain": "builds"}, mark=(await waiting_job(world)).mark)
 
@@ -232,7 +242,7 @@ CASES: Final[Mapping[str, Case]] = {
     **{f"POST {path}": own(token) for path in ("/api/auth/logout", "/api/auth/jwt/logout")},
     "GET /api/auth/session": own(session),
     **{f"GET {path}": own() for path in ("/api/auth/me", "/api/users/me")},
-    **{f"PATCH {path}": own(body={}) for path in ("/api/auth/me", "/api/users/me")},
+    **{f"PATCH {path}": own(new_address) for path in ("/api/auth/me", "/api/users/me")},
     # Users
     "GET /api/users": administration(),
     "POST /api/users": administration(new_user),
@@ -259,7 +269,7 @@ CASES: Final[Mapping[str, Case]] = {
     "GET /queue/{domain}": listing(job_of_a_domain),
     "GET /agents": own(),  # whose jobs: tests/gateway/test_queue.py, with workers
     "POST /queue/{domain}/pause": administration(domain, body={"reason": "moving house"}),
-    "POST /queue/{domain}/resume": administration(domain),
+    "POST /queue/{domain}/resume": administration(paused_domain),
     # Deliveries
     "GET /api/v1/deliveries": listing(delivery),
     "GET /api/v1/deliveries/{delivery_id}": item(delivery),

@@ -28,6 +28,7 @@ from tests.world import DEADLINE_S, eventually
 WEBHOOKS: Final = ("/webhook/", "/webhooks/")
 # Open routes that the document does not show: pages and files, metrics (nginx does not pass them on).
 HIDDEN: Final = ("/api/docs", "/api/redoc", "/docs", "/api/openapi.json", "/metrics", "/ui")
+CHANGES_NOTHING: Final = {"POST /api/v1/deliveries/explain-signature"}
 _HIDDEN_FOLDERS: Final = tuple(f"{path}/" for path in HIDDEN)
 ADD_A_CASE: Final = "add an entry for each to CASES in tests/api/cases.py, as its docstring says:\n  "
 
@@ -171,6 +172,23 @@ async def test_creations_are_done_once(world: World, operations: Operations) -> 
     assert not wrong, "do these call audit.record with the request's actor in their transaction?\n" + "\n".join(wrong)
 
 
+async def test_every_change_is_noted(world: World, operations: Operations) -> None:
+    """Whoever changes something leaves an entry in the audit log."""
+    unnoted = []
+    for name in operations.keys() - CHANGES_NOTHING:
+        case = CASES[name]
+        if name.startswith("GET ") or case.kind == "anybody":
+            continue
+        made = Made() if case.maker is None else await case.maker(world)
+        caller = world.admin if case.kind == "administration" else world.owner
+        before = await _newest_entry(world)
+        answer = await _ask(world, name, case, made, dict(made.headers or caller.headers))
+        assert answer.is_success, f"{name}: {answer.text}"
+        if await _newest_entry(world) == before:
+            unnoted.append(name)
+    assert not unnoted, f"call audit.record in the transactions of {unnoted}"
+
+
 class Tries:
     """Tries operations and takes note of what was answered wrongly."""
 
@@ -235,6 +253,11 @@ async def _ask(world: World, name: str, case: Case, made: Made, headers: dict[st
     finally:
         await answer.aclose()
     return answer
+
+
+async def _newest_entry(world: World) -> int:
+    page = (await world.admin.get("/api/v1/audit", limit=1)).json()
+    return page["items"][0]["id"] if page["items"] else 0
 
 
 def _takes_key(operation: dict[str, Any]) -> bool:
