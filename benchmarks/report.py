@@ -59,7 +59,10 @@ class Report:
         print(text, flush=True)
 
     def save(self, folder: Path) -> Path:
-        """Write `<name>.json` into the folder, over the one of the run before; answers the file."""
+        """Write `<name>.json`, and the tables for docs/benchmarks.md as `<name>.md`, into the folder.
+
+        They replace those of the run before. Answers the JSON file.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{self.name}.json"
         content = {
@@ -73,7 +76,16 @@ class Report:
             "notes": self.notes,
         }
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        tables = "\n".join(_markdown(table) for table in self.tables)
+        load = f"Load average {self._load_before} before and {_load()} after."
+        (folder / f"{self.name}.md").write_text(f"{tables}\n{load}\n", encoding="utf-8")
         return file
+
+
+def _markdown(table: Table) -> str:
+    rows = [table.columns, ["---"] * len(table.columns)]
+    rows += [[_text(cell) for cell in row.values()] for row in table.rows]
+    return f"**{table.title}**\n\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def machine() -> dict[str, Cell]:
