@@ -81,6 +81,15 @@ async def test_the_same_under_its_other_names(gateway: httpx.AsyncClient, redis:
     assert agents == {"agents": domains[0]["workers"], "note": None}
 
 
+@pytest.mark.databases("sqlite")
+async def test_whoever_polls_is_told_that_nothing_changed(gateway: httpx.AsyncClient) -> None:
+    """A queue that stands as it did is answered by 304."""
+    for path in ("/queue", "/queue/builds", "/agents"):
+        tag = (await gateway.get(path, headers=PIPELINE)).headers["ETag"]
+        again = await gateway.get(path, headers=PIPELINE | {"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+
+
 async def test_a_waiting_job_says_for_what(gateway: httpx.AsyncClient, queued: Sequence[str]) -> None:
     """Place and reason stand in the job itself and in lists of jobs."""
     job = await read(gateway, f"/jobs/{queued[1]}", PIPELINE)

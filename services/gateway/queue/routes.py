@@ -57,7 +57,7 @@ def router(queue: Queue) -> Router:
     @get(
         "/agents",
         guards=[requires("jobs:read")],
-        **documented("List the workers that live", example={"agents": [WORKER_EXAMPLE], "note": None}),
+        **documented("List the workers that live", example={"agents": [WORKER_EXAMPLE], "note": None}, opt=POLLED),
     )
     async def list_agents(principal: Caller) -> AgentsView:
         workers = await queue.workers()
