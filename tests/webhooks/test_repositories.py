@@ -141,6 +141,17 @@ async def test_local_builds_need_leave(site: Site) -> None:
     assert await site.rows(Repository) == []
 
 
+@pytest.mark.databases("sqlite")
+async def test_who_lost_the_leave_changes_no_code(site: Site) -> None:
+    """Where it is cloned from stays then; everything else, and switching it off, is still the owner's."""
+    grace = await person(site, "grace")
+    path = f"{REPOSITORIES}/{await grace.registered()}"
+    assert (await admin(site).patch(f"/api/users/{grace.id}", {"may_run_local": False})).status_code == 200
+    refused = await grace.patch(path, {"clone_url": "https://git.example/evil.git"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "LOCAL_NOT_ALLOWED")
+    assert (await grace.patch(path, {"clone_url": NEW["clone_url"], "active": False})).status_code == 200
+
+
 WRONG: list[tuple[dict[str, Any], list[str | int]]] = [
     ({"forge": "bitbucket"}, ["body", "forge"]),
     ({"full_name": "app"}, ["body", "full_name"]),

@@ -111,12 +111,12 @@ class Repositories:
             row = await _changeable(tx, principal, uid)
             if "owner" in values and values["owner"] != row.owner and not principal.is_superuser:
                 raise SharedIsReadOnly("Only a superuser gives a repository another owner")
-            if "executor" in values:
-                may_run_on(values["executor"], principal)
-            name, owner = values.get("full_name", row.full_name), values.get("owner", row.owner)
-            if (name, owner) != (row.full_name, row.owner):
-                await _claim_name(tx, row.forge, name, owner, besides=row.id)
             changed = {name: value for name, value in values.items() if value != getattr(row, name)}
+            if {"executor", "clone_url"} & changed.keys():  # other code is going to be run
+                may_run_on(changed.get("executor", row.executor), principal)
+            if {"full_name", "owner"} & changed.keys():
+                name, owner = values.get("full_name", row.full_name), values.get("owner", row.owner)
+                await _claim_name(tx, row.forge, name, owner, besides=row.id)
             row = await _update(tx, row.id, changed)
             await _record(tx, actor, "repository.updated", row, changed=sorted(changed))
         return self._kept(row)
