@@ -90,7 +90,7 @@ async def test_a_log_survives_restarts_of_the_gateway(chromium: Browser, own_sit
 
 async def test_a_log_is_read_again_when_redis_lost_it(chromium: Browser, own_site: Site) -> None:
     """Redis loses everything while a log is watched: the page begins anew and shows each stored line exactly once."""
-    await own_site.gateway(**PEOPLE)
+    await own_site.gateway(None, **PEOPLE)
     await own_site.worker()
     marks = own_site.marks()
     job_id = await own_site.build(ticking(marks))

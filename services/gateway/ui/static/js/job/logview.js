@@ -39,6 +39,7 @@ export class LogView {
   #seeks = false; // nothing was gone to yet since the search began
   #tell;
   #seenLast = 0;
+  #linked = null; // the line that the address named, until it is here
   #revealNext = 0; // the line to bring on the screen with the next update
   #stepsMayDiffer = true;
 
@@ -64,7 +65,7 @@ export class LogView {
       measured: () => this.#changed('view'),
     });
     if (range !== null) {
-      this.#origin = range.first;
+      this.#origin = this.#linked = range.first;
       this.#folding.uncover(range.first, []);
     }
     this.#dress();
@@ -79,8 +80,10 @@ export class LogView {
     this.search.add(first, last);
     this.#scroller.refresh(first, last);
     this.#changed('steps');
-    // The linked line has just come: from here on it keeps its place by itself.
-    if (this.range !== null && first <= this.range.first && this.range.first <= last) this.#revealNext = this.range.first;
+    const isLinked = this.#linked !== null && first <= this.#linked && this.#linked <= last;
+    if (!isLinked) return;
+    this.#revealNext = this.#linked; // from then on it keeps its place by itself
+    this.#linked = null;
   }
 
   /** The log begins anew (feed.js). */

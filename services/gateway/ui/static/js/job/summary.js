@@ -13,12 +13,13 @@ import { advice, waiting } from './advice.js';
 import { stateMark } from './row.js';
 
 /**
- * Make the head of a job: {element, update(job), steps(sections, jobStatus, go), retriedAs(job)}.
+ * Make the head of a job: {element, update(job), steps(sections, go), retriedAs(job)}.
  *
  * `changed(job)` takes what an action answered.
  */
 export function summary(job, changed) {
   const parts = new Parts(['state', 'actions', 'facts', 'notice', 'steps', 'kin']);
+  parts.show('kin', job.retry_of, () => job.retry_of && kin('A retry of', job.retry_of));
   const element = h(
     'div', { class: 'job-head' },
     head(nameOf(job), { up: ['/ui/jobs', 'Jobs'], actions: [parts.place('state'), parts.place('actions')] }),
@@ -34,7 +35,6 @@ export function summary(job, changed) {
       parts.show('actions', [isEnded(now), now.cancel_requested], () => actions(now, changed));
       parts.show('facts', { ...now, version: 0, duration: 0, waiting_for: null, position: null }, () => factsOf(now));
       parts.show('notice', [waiting(now), now.error, now.cancel_requested, isEnded(now)], () => noticeOf(now));
-      if (now.retry_of !== null) parts.show('kin', now.retry_of, () => kin('A retry of', now.retry_of));
     },
     steps(sections, go) {
       const shown = sections.filter((section) => section.depth === 0);

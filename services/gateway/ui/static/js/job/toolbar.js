@@ -61,7 +61,7 @@ export function toolbar(view, jobId, signal) {
 
   return {
     element: h(
-      'div', { class: 'log-bar', role: 'toolbar', 'aria-label': 'Log' },
+      'div', { class: 'log-bar', role: 'group', 'aria-label': 'Reading the log' },
       h('div', { class: 'log-search' }, field, count, previous, next),
       h('div', { class: 'log-switches' }, follow, times, wrap, curl, raw),
     ),
