@@ -2,6 +2,9 @@
 
 const ADVICE = {
   CANCELLED: 'Retry it to run it again.',
+  SUPERSEDED: 'A newer push to the branch is built instead: look at that one, or retry to build this one all the same.',
+  REPOSITORY_GONE: 'Its repository was deleted here; connect it again and push.',
+  SECRETS_UNREADABLE: 'The operator gives SECRET_KEY_OLD the key that sealed the secrets, or somebody sets them anew; then retry.',
   SKIPPED: 'The pipeline’s “when” does not match this event; change it, or push to a branch that it names.',
   STEP_FAILED: 'The step’s output below says why; it is open.',
   STEP_TIMEOUT: 'Give the step a longer “timeout” in the pipeline, or find out in the log what it waited for.',
