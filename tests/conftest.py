@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis as redis_client
+from hypothesis import HealthCheck
 
 from tests import containers
 from tests.measures import Measured, noting, show
 from tests.servers import CannotServe, Databases, LocalRedis, RedisServer, close_run_folder, free_port, open_run_folder
+
+# The machine's speed is nobody's fault: neither a slow example nor slow generation fails a test.
+hypothesis.settings.register_profile("slipway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("slipway")
 
 _KINDS = ("sqlite", "postgresql")
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)

@@ -264,8 +264,13 @@ async def _take(engine: AsyncEngine) -> AsyncConnection:
     return await engine.connect()
 
 
+# The pool does not tell those who wait for a connection that somebody else failed to open it; they wait as long as for a
+# busy one. A gateway that has none for ten seconds had better say 503.
+_POOL_TIMEOUT_S = 10
+
+
 def _postgresql_engine(url: str, *, size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_recycle=1800)
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_recycle=1800, pool_timeout=_POOL_TIMEOUT_S)
 
     # SQLAlchemy's own pre-ping asks before each use: three round trips of a transaction that has nine.
     @event.listens_for(engine.sync_engine, "checkin")
@@ -295,6 +300,7 @@ def _sqlite_engine(url: str, *, size: int) -> AsyncEngine:
         url,
         pool_size=size,
         max_overflow=0,
+        pool_timeout=_POOL_TIMEOUT_S,
         connect_args={"isolation_level": None, "timeout": 30, "check_same_thread": False},
     )
 

@@ -26,6 +26,7 @@ SIZES: Final = {
 NO_FIGURE: Final = {"of no storage", "CPU s/1,000", "all live again s", "run twice"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # a dozen processes start one after the other
 @pytest.mark.parametrize("name", SIZES)
 def test_a_benchmark_fills_its_tables(name: str, tmp_path: Path) -> None:

@@ -144,9 +144,11 @@ async def test_times_wrapping_and_copies(site: Site, page: Page) -> None:
     await expect(page.locator(".log-time")).to_have_count(0)
     await step(page, "step 0").click()
     long = text(page, "word word").first
+    await expect(long).to_be_in_viewport()
     wrapped = await long.bounding_box()
     await page.keyboard.press("w")
     await expect(page.locator(".log-pane")).not_to_have_class(re.compile("wraps"))
+    await expect(long).to_be_in_viewport()
     unwrapped = await long.bounding_box()
     assert wrapped is not None
     assert unwrapped is not None
