@@ -264,8 +264,8 @@ async def _take(engine: AsyncEngine) -> AsyncConnection:
     return await engine.connect()
 
 
-# Those who wait for a connection that somebody else fails to open are not told, and wait on as for a busy one. A gateway
-# that has none for ten seconds had better say 503.
+# Those who wait for a connection that somebody else fails to open are not told, and wait on as for a busy one. Whoever
+# has none after ten seconds had better answer 503.
 _POOL_TIMEOUT_S = 10
 
 
