@@ -1,7 +1,8 @@
 """Fixtures that every test may use: real databases and a real Redis, empty or freshly migrated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -17,6 +18,8 @@ hypothesis.settings.register_profile("slipway", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("slipway")
 
 _KINDS = ("sqlite", "postgresql")
+_HERE = Path(__file__).parent
+_OF_HTTP = ("gateway", "webhooks")
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)
 
 
@@ -32,10 +35,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that wants a database once on each kind, or on those that its marker `databases` names."""
-    if "database_kind" in metafunc.fixturenames:
-        marker = metafunc.definition.get_closest_marker("databases")
-        metafunc.parametrize("database_kind", marker.args if marker else _KINDS, scope="session")
+    """Run a test that wants a database once on each kind, or on those that its marker `databases` names.
+
+    Without a marker, tests of HTTP run on PostgreSQL in `make test-slow` only: it would take `make test` over its five
+    minutes, and what differs there between the two databases has tests that name both.
+    """
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("databases")
+    kinds: Sequence[Any] = marker.args if marker else _KINDS
+    if not marker and metafunc.definition.path.relative_to(_HERE).parts[0] in _OF_HTTP:
+        kinds = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+    metafunc.parametrize("database_kind", kinds, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -279,17 +279,20 @@ def _postgresql_engine(url: str, *, size: int) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def _ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _: Any) -> None:
+        driver: Any = record.driver_connection
+        if driver.is_closed():  # the driver has read the server's goodbye
+            raise InvalidatePoolError  # the pool opens another one, and trusts no older one
         if time.monotonic() - record.info.get("returned_at", math.inf) < _TRUSTED_S:
             return
         try:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
-            raise InvalidatePoolError from error  # the pool opens another one, and trusts no older one
+            raise InvalidatePoolError from error
 
     return engine
 
 
-# One that was used just now is there still, or the server went away this very moment, which a ping cannot see either.
+# One that was used just now and is not closed is there, or the network went away this very moment.
 _TRUSTED_S = 1.0
 
 

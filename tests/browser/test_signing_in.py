@@ -54,6 +54,7 @@ async def test_sign_up(visitor: Page) -> None:
     await visitor.get_by_label("E-mail").fill("grace@example.org")
     await visitor.get_by_label("Password").fill("short")
     await visitor.get_by_role("button", name="Make the account").click()
+    await visitor.bring_to_front()  # a tab behind another one has no focus
     await expect(visitor.get_by_label("Password")).to_be_focused()
     await expect(visitor.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
     await visitor.get_by_label("Password").fill("a compiler of her own")

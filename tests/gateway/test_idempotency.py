@@ -20,6 +20,8 @@ from tests.gateway.serving import SECRET_KEY
 from tests.servers import ROOT, free_port
 from tests.world import DEADLINE_S, eventually
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 
 @pytest.fixture
 async def site(database: str) -> AsyncIterator[Site]:

@@ -15,6 +15,8 @@ from services.gateway import migrations
 from services.gateway.migrations import Schema, alembic_run, schema_of
 from tests.gateway.serving import with_driver
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 ROOT = Path(__file__).parents[2]
 
 

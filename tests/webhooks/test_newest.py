@@ -18,6 +18,8 @@ from tests.builds.forges.payloads import SignedRequest, push_request, tag_reques
 from tests.webhooks.site import SECRETS, Site
 from tests.world import World, make_world
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 PULL_REQUEST = "pull_request"
 
 

@@ -13,6 +13,8 @@ from services.builds.models import Delivery, Repository
 from tests.builds.forges.payloads import BEFORE, FORGES, SHA, push_request
 from tests.webhooks.site import SECRETS, Site
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 
 @pytest.mark.parametrize("forge", FORGES)
 async def test_the_same_delivery_id(site: Site, forge: str) -> None:

@@ -17,6 +17,8 @@ from services.builds.service.deliveries import Accepted, Ignored, Incoming
 from services.builds.settings import WebhookSettings
 from tests.gateway.serving import with_driver
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 # More bytes than any database counts: the row cannot be written.
 TOO_MANY = 2**70
 

@@ -20,6 +20,8 @@ from tests.common.joblog.world import Work, World, until
 from tests.gateway.jobs.conftest import Site
 from tests.servers import RedisServer
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
+
 # Nothing waits so long here: a test that needs it runs into its own deadline.
 LONG = {"Prefer": "wait=30"}
 
