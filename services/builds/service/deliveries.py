@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import CompoundSelect, delete, insert, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstrumentedAttribute
 
 from libs.common.database import among, now_sql, utcnow
 from libs.common.jobs.view import LiveJob
@@ -113,24 +114,29 @@ async def seen(tx: AsyncConnection, names: Sequence[str]) -> dict[str, Accepted]
 
     `names` are fingerprints, which count for ten minutes, and `seen_as`, which count for ever.
     """
+    rows = await tx.execute(_earlier(tx.dialect.name), {"names": names})
     found: dict[str, Accepted] = {}
-    for earlier in await tx.execute(_earlier(tx.dialect.name), {"names": names}):
+    for earlier in sorted(rows, key=lambda row: row.id):  # the oldest is the one to point to
+        if earlier.verdict != "accepted":
+            continue
         answer = Accepted(build_id=earlier.build_id, job_id=earlier.job_id, duplicate=True)
-        if earlier.is_recent:
-            found.setdefault(earlier.fingerprint, answer)
-        found.setdefault(earlier.seen_as, answer)
+        found.setdefault(earlier.name, answer)
     return found
 
 
 @cache
-def _earlier(dialect_name: str) -> Select[str | None, str | None, int | None, uuid.UUID | None, bool]:
+def _earlier(dialect_name: str) -> CompoundSelect[Any]:
+    """Two questions in one statement, each answered by the index of its name.
+
+    An OR, or the verdict as a condition, makes planners that have no statistics yet read all accepted deliveries.
+    """
     recent = Delivery.received_at >= now_sql(dialect_name, -_REPEAT_WINDOW.total_seconds())
-    same_content = among(dialect_name, Delivery.fingerprint, "names") & recent
-    known = (Delivery.fingerprint, Delivery.seen_as, Delivery.build_id, Delivery.job_id, recent.label("is_recent"))
-    query = select(*known).where(
-        Delivery.verdict == "accepted", same_content | among(dialect_name, Delivery.seen_as, "names")
-    )
-    return query.order_by(Delivery.id)
+
+    def known_by(name: InstrumentedAttribute[str | None]) -> Any:
+        known = select(name.label("name"), Delivery.build_id, Delivery.job_id, Delivery.id, Delivery.verdict)
+        return known.where(among(dialect_name, name, "names"))
+
+    return union_all(known_by(Delivery.fingerprint).where(recent), known_by(Delivery.seen_as))
 
 
 async def forget_old_refusals(tx: AsyncConnection) -> None:
