@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import keys
-from libs.common.database import Database, now_sql
+from libs.common.database import Database, clock
 from libs.common.jobs import store
 from libs.common.jobs.live import Live
 from libs.common.jobs.models import ACTIVE_WORDS, Job
@@ -26,8 +26,12 @@ from libs.common.settings import RuntimeSettings
 
 log = structlog.get_logger()
 
-# A transaction of ours lasts milliseconds; 30 s also covers one that waited for its locks.
-_OVERLAP = timedelta(seconds=30)
+# A transaction of ours lasts milliseconds, so nearly all that commits late is found by looking back two seconds. 30 s
+# also cover one that waited for its locks; at 1,000 changes a second that is half a second's work, so it is not done
+# in each tick.
+_NEAR = timedelta(seconds=2)
+_FAR = timedelta(seconds=30)
+_FAR_EVERY_S = 15.0
 # Rows compared in one go, and of a full pass in one tick: 10 to 20 ms of work, 50 when all hashes are gone.
 _BATCH = 500
 # Between two ticks of a full pass: 20,000 rows take some seconds, and the loop is free most of the time.
@@ -46,7 +50,7 @@ class Repairer:
         self._cursor: datetime | None = None
         self._seen: dict[uuid.UUID, tuple[int, datetime]] = {}
         self._epoch: str | None = None
-        self._full_at = 0.0
+        self._full_at = self._far_at = 0.0
         # Where a full pass stands: of which status it compares the rows, and the last id; None: none is under way.
         self._pass: tuple[int, uuid.UUID] | None = None
         self.repaired = 0
@@ -80,20 +84,27 @@ class Repairer:
         return self.repaired - before
 
     async def _compare_changed(self) -> None:
-        async with self._database.reading() as tx:
-            if self._cursor is None:
-                start = (await tx.execute(select(now_sql(tx.dialect)))).scalar_one() - timedelta(
-                    seconds=self._settings.repair_full_every_s
-                )
-            else:
-                start = self._cursor - _OVERLAP
-            query = select(Job.id, Job.version, Job.updated_at).where(Job.updated_at > start)
-            rows = (await tx.execute(query.order_by(Job.updated_at))).all()
-        fresh = {row.id: row.version for row in rows if self._seen.get(row.id, (0,))[0] < row.version}
-        await self._compare(fresh)
-        if rows:
-            self._cursor = max(row.updated_at for row in rows)
-            self._seen = {row.id: (row.version, row.updated_at) for row in rows}
+        """Compare what changed behind the cursor: a little in each tick, far enough for late commits now and then."""
+        far = time.monotonic() - self._far_at > _FAR_EVERY_S
+        if self._cursor is None:
+            async with self._database.reading() as tx:
+                self._cursor = await clock(tx) - timedelta(seconds=self._settings.repair_full_every_s)
+        at = (self._cursor - (_FAR if far else _NEAR), uuid.UUID(int=0))
+        while True:
+            async with self._database.reading() as tx:
+                query = select(Job.id, Job.version, Job.updated_at).where(tuple_(Job.updated_at, Job.id) > at)
+                rows = (await tx.execute(query.order_by(Job.updated_at, Job.id).limit(_BATCH))).all()
+            fresh = {row.id: row.version for row in rows if self._seen.get(row.id, (0,))[0] < row.version}
+            await self._compare(fresh)
+            self._seen |= {row.id: (row.version, row.updated_at) for row in rows}
+            if rows:
+                at = (rows[-1].updated_at, rows[-1].id)
+                self._cursor = max(self._cursor, rows[-1].updated_at)
+            if len(rows) < _BATCH:
+                break
+        if far:
+            self._far_at = time.monotonic()
+            self._seen = {one: seen for one, seen in self._seen.items() if seen[1] > self._cursor - _FAR}
 
     async def _compare_live(self, status: int, last: uuid.UUID) -> tuple[int, uuid.UUID] | None:
         """Compare the next live rows of a full pass; answers where it goes on, None at its end.
