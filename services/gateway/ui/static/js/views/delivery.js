@@ -40,7 +40,7 @@ export default async function delivery({ params, signal, title }) {
       ])),
     signature(one),
     section('Headers',
-      h('p', { class: 'hint' }, 'Secrets and signatures are never kept.'),
+      h('p', { class: 'hint' }, 'Secrets are never kept; signatures are kept and never shown.'),
       h('pre', { class: 'block', tabindex: '0', 'aria-label': 'Headers' }, Object.entries(one.headers ?? {}).map(([name, value]) => `${name}: ${value}\n`))),
     body(one),
   );
