@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Installs the lock file in seconds; the only package that is not in it.
 UV_VERSION := 0.13.8
-# Test processes at once: one more than the cores of the smallest machine that the suite is timed on, because many tests
-# wait for leases and processes. 4 min 40 s there.
-JOBS ?= 3
+# Test processes at once: two for each core of the smallest machine that the suite is timed on, because many tests wait for
+# leases and processes.
+JOBS ?= 4
 
 # The newest Python from 3.11 on that can make virtual environments; PYTHON=... chooses another.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do \

@@ -29,11 +29,13 @@ async def test_nothing_keeps_people_out(chromium: Browser, site: Site, views: li
     await _walk(chromium, site, views, "light", {})
 
 
+@pytest.mark.slow
 async def test_dark_is_as_readable(chromium: Browser, site: Site, views: list[View]) -> None:
     """In the dark theme text and links stand out as well."""
     await _walk(chromium, site, views, "dark", _COLOURS)
 
 
+@pytest.mark.slow
 async def test_every_width_will_do(chromium: Browser, site: Site, views: list[View]) -> None:
     """From a phone to a 4k screen nothing reaches beyond the window's side."""
     async with open_tab(chromium, site, signed_in=False) as page:

@@ -131,7 +131,7 @@ async def test_a_turn_is_not_lost_on_a_job_that_its_lane_keeps_back(world: World
         await gate.has_started(4)
         gate.let_end(10)
         await all_ended(world)
-    assert gate.started.index("bob 3") < 5
+    assert gate.started.index("bob 3") < 6  # two slots are filled at once, in either order
     assert gate.started.index("bob 1") < gate.started.index("bob 2")
 
 
