@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
