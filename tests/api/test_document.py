@@ -71,5 +71,5 @@ async def test_nothing_undocumented(site: Site, repository: str, tmp_path: Path)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("headers", [[ADMIN], []], ids=["administrator", "nobody"])
 async def test_nothing_undocumented_at_length(site: Site, repository: str, tmp_path: Path, headers: list[str]) -> None:
-    """The same, also without any rights, with thirty cases a route and every corner of its schema, on both databases."""
+    """The same, also without rights, with thirty cases a route and every corner of its schema, on both databases."""
     await fuzz(site, tmp_path, repository, *headers, phases="examples,coverage,fuzzing", max_examples=30)
