@@ -51,10 +51,10 @@ async def test_sign_up(visitor: Page) -> None:
     """A stranger makes an account and is signed in; a weak password is refused beside its field."""
     await visitor.goto("/ui/signin")
     await visitor.get_by_role("link", name="Make an account").click()
+    await expect(visitor.get_by_role("heading", level=1)).to_have_text("Make an account")  # both forms have a password
     await visitor.get_by_label("E-mail").fill("grace@example.org")
     await visitor.get_by_label("Password").fill("short")
     await visitor.get_by_role("button", name="Make the account").click()
-    await visitor.bring_to_front()  # a tab behind another one has no focus
     await expect(visitor.get_by_label("Password")).to_be_focused()
     await expect(visitor.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
     await visitor.get_by_label("Password").fill("a compiler of her own")
