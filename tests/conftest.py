@@ -19,7 +19,8 @@ hypothesis.settings.load_profile("slipway")
 
 _KINDS = ("sqlite", "postgresql")
 _HERE = Path(__file__).parent
-_OF_HTTP = ("gateway", "webhooks")
+# Which of the two databases a folder's unmarked tests see in `make test` already; see pytest_generate_tests.
+_QUICK_ON = {"gateway": "sqlite", "webhooks": "sqlite", "e2e": "postgresql"}
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)
 
 
@@ -37,15 +38,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that wants a database once on each kind, or on those that its marker `databases` names.
 
-    Without a marker, tests of HTTP run on PostgreSQL in `make test-slow` only: it would take `make test` over its five
-    minutes, and what differs there between the two databases has tests that name both.
+    Without a marker, tests of HTTP run on PostgreSQL, and those of the whole product on SQLite, in `make test-slow` only:
+    both would take `make test` over its five minutes. What differs there between the two databases has tests that name
+    both, and all of tests/standalone is SQLite.
     """
     if "database_kind" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("databases")
     kinds: Sequence[Any] = marker.args if marker else _KINDS
-    if not marker and metafunc.definition.path.relative_to(_HERE).parts[0] in _OF_HTTP:
-        kinds = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+    quick = _QUICK_ON.get(metafunc.definition.path.relative_to(_HERE).parts[0])
+    if not marker and quick is not None:
+        kinds = [kind if kind == quick else pytest.param(kind, marks=pytest.mark.slow) for kind in _KINDS]
     metafunc.parametrize("database_kind", kinds, scope="session")
 
 

@@ -25,6 +25,7 @@ async def views(_shared: Installation) -> list[View]:
         return await furnish(site)
 
 
+@pytest.mark.slow
 async def test_nothing_keeps_people_out(chromium: Browser, site: Site, views: list[View]) -> None:
     """axe-core finds nothing serious on any view (WCAG 2.2 A and AA, and its best practices)."""
     await _walk(chromium, site, views, "light", {})

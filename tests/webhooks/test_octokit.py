@@ -12,7 +12,7 @@ from tests.builds.forges.payloads import NO_COMMIT, octokit_examples, sign
 from tests.webhooks.site import SECRETS, Site
 
 
-@pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
+@pytest.mark.parametrize("form", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["json", "form"])
 async def test_every_example_is_answered(site: Site, form: bool) -> None:
     """Each pushed branch or tag gives one job, whatever comes twice none, deletions and all else a reason."""
     jobs: dict[str, str] = {}
