@@ -17,7 +17,20 @@ from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from sqlalchemy import ARRAY, DateTime, LargeBinary, MetaData, Select, Text, bindparam, event, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    Text,
+    bindparam,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
@@ -37,6 +50,10 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+# The type of numbered rows' ids: SQLite numbers only a column of exactly the type INTEGER by itself.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(DeclarativeBase):

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, String
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from libs.common.database import Base, JSONBytes, UTCDateTime
+from libs.common.database import Base, JSONBytes, RowId, UTCDateTime
 
 
 class AuditEntry(Base):
@@ -20,8 +20,7 @@ class AuditEntry(Base):
         Index("ix_audit_log_subject", "subject_type", "subject_id", "id"),
     )
 
-    # SQLite numbers only a column of type INTEGER by itself.
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     actor: Mapped[str] = mapped_column(String(255))  # the name at that time; the user may be gone
     actor_id: Mapped[int | None] = mapped_column(BigInteger)  # None: a static key, or nobody who is known

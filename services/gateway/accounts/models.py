@@ -2,13 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Integer, LargeBinary, String, text
+from sqlalchemy import Boolean, ForeignKey, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from libs.common.database import Base, UTCDateTime
-
-# SQLite numbers rows by itself only for a column of type INTEGER.
-_Identity = BigInteger().with_variant(Integer, "sqlite")
+from libs.common.database import Base, RowId, UTCDateTime
 
 
 class User(Base):
@@ -20,7 +17,7 @@ class User(Base):
 
     __tablename__ = "users"
 
-    id: Mapped[int] = mapped_column(_Identity, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     username: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str | None] = mapped_column(String(254), unique=True)  # RFC 5321: longest address; None: not given
     password_hash: Mapped[str] = mapped_column(String(255))  # argon2id, with its parameters; "" fits no password

@@ -1,0 +1,1 @@
+"""Recipes of bootc images: text in, values out."""
