@@ -38,9 +38,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that wants a database once on each kind, or on those that its marker `databases` names.
 
-    Without a marker, tests of HTTP run on PostgreSQL, and those of the whole product on SQLite, in `make test-slow` only:
-    both would take `make test` over its five minutes. What differs there between the two databases has tests that name
-    both, and all of tests/standalone is SQLite.
+    Without a marker, tests of HTTP run on PostgreSQL, and those of the whole product on SQLite, in `make test-slow`
+    only: both would take `make test` over its five minutes. What differs there between the two databases has tests that
+    name both, and all of tests/standalone is SQLite.
     """
     if "database_kind" not in metafunc.fixturenames:
         return
