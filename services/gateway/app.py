@@ -42,7 +42,7 @@ from libs.common.settings import (
 from libs.common.tasks import end, supervise
 from services.builds import routes as builds_routes
 from services.builds import service as builds_service
-from services.builds.settings import LocalRunnerSettings, WebhookSettings
+from services.builds.settings import GitHubSettings, LocalRunnerSettings, WebhookSettings
 from services.gateway import metrics
 from services.gateway.accounts import routes as accounts_routes
 from services.gateway.accounts.authentication import Authenticator
@@ -77,6 +77,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     RetentionSettings,
     WebhookSettings,
     LocalRunnerSettings,
+    GitHubSettings,
 )
 _RETRY_S: Final = 2.0
 # With the database there it takes 30 ms; with the database away the gateway starts without.

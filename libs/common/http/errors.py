@@ -23,7 +23,6 @@ from libs.common.errors import BadRequest, Invalid, NotFound, RequestError, TooL
 
 log = structlog.get_logger()
 
-AnyRequest = Request[Any, Any, State]
 
 # SQLSTATEs (PostgreSQL, appendix A) that only a client's value can cause and that no schema of ours caught before:
 # string too long, number out of range, text that is not valid, NUL, a value its driver cannot encode.
@@ -77,7 +76,7 @@ _BY_STATUS: Final[Mapping[int, tuple[type[RequestError], str]]] = {
 }
 
 
-def answer(_: AnyRequest, error: Exception) -> Response[ErrorEnvelope]:
+def answer(_: Request[Any, Any, State], error: Exception) -> Response[ErrorEnvelope]:
     """Make the response of an exception; the app-wide exception handler."""
     return to_response(translate(error))
 

@@ -21,6 +21,8 @@ from libs.common.errors import NotFound, UnsupportedMediaType
 from libs.common.http.errors import Detail, invalid, invalid_json
 from libs.common.http.principal import Principal
 
+AnyRequest = Request[Any, Any, State]
+
 BODY_MAX_BYTES: Final = 1024 * 1024  # the largest honest body is a recipe or a source file of some 100 KB
 WEBHOOK_BODY_MAX_BYTES: Final = 26 * 1024 * 1024  # GitHub caps its deliveries at 25 MB and never sends one again
 
@@ -33,7 +35,7 @@ _FORMS: Final = frozenset({RequestEncodingType.URL_ENCODED, RequestEncodingType.
 ANY_CONTENT_TYPE: Final[dict[str, Any]] = {"any_content_type": True}
 
 
-class JSONRequest(Request[Any, Any, State]):
+class JSONRequest(AnyRequest):
     """A request whose JSON holds nothing that cannot be stored."""
 
     async def json(self) -> Any:

@@ -14,11 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.database import among, clock, first_uuid7, now_sql, uuid7
 from libs.common.jobs.kinds import Message, Outcome
-from libs.common.jobs.models import Job
-from libs.common.jobs.states import ACTIVE, JobStatus
+from libs.common.jobs.models import ACTIVE_WORDS, Job
+from libs.common.jobs.states import JobStatus
 from libs.common.jobs.view import JobView, LiveJob, Subject, live_job
 
-_ACTIVE = [status.value for status in ACTIVE]
 # A machine whose clock is wrong by more is noticed otherwise: its tokens and certificates fail.
 _CLOCKS_DIFFER_S = 3600.0
 
@@ -217,7 +216,7 @@ async def wake(tx: AsyncConnection, job_id: uuid.UUID) -> LiveJob | None:
     Answers the job when it waits (announce it after the commit), None when it is running, ended or unknown.
     """
     now = now_sql(tx.dialect)
-    alive = and_(Job.id == job_id, Job.status.in_(_ACTIVE))
+    alive = and_(Job.id == job_id, Job.status.in_(ACTIVE_WORDS))
     rows = await tx.execute(update(Job).where(alive).values(wake_requested_at=now).returning(Job.lease_owner))
     row = rows.one_or_none()
     if row is None or row.lease_owner is not None:

@@ -57,8 +57,7 @@ class _Redis(ArqRedis):
     """Redis as arq sees it, except for the transaction with which `run_job` begins.
 
     There arq reads the call that the job is, and counts a try: five commands and a round trip for each job. The call is
-    always the same step, and tries are counted in SQL, so both are answered here. It is a quarter of what a short job
-    costs.
+    always the same step, and tries are counted in SQL, so both are answered here.
     """
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Any:  # noqa: FBT001, FBT002 - redis-py's signature

@@ -6,7 +6,6 @@ lease's fence. Whatever happens in a handler, the worker goes on.
 """
 
 import asyncio
-import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,16 +20,17 @@ from libs.common import metrics
 from libs.common.batch import Batch
 from libs.common.children import Children
 from libs.common.database import Database
-from libs.common.errors import JobError, LeaseLost, RetryableJobError
+from libs.common.errors import LeaseLost
 from libs.common.jobs import cancelling, claims
 from libs.common.jobs.claims import Claimed, Lease
-from libs.common.jobs.joblog.entries import Level
 from libs.common.jobs.joblog.writer import JobLog
 from libs.common.jobs.kinds import Again, Cancelled, Done, JobFailure, Message, Outcome
 from libs.common.jobs.service import Jobs
 from libs.common.jobs.view import LiveJob
 from libs.common.settings import RuntimeSettings
+from libs.common.worker import decisions
 from libs.common.worker.context import Context, Handler
+from libs.common.worker.decisions import Decision
 from libs.common.worker.leases import Interrupt, Leases
 from libs.common.worker.slots import Slots
 from libs.common.worker.throughput import Throughput
@@ -50,28 +50,6 @@ _COLLECT_S = 0.003
 _MOST = 500
 # arq's alarm clock serves waits up to here; longer ones are left to the publisher.
 ALARM_MAX_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Retry:
-    """A handler error inside its budget: come again after the back-off."""
-
-    after_s: float
-    tries: int
-    failure: JobFailure
-
-
-class _NotYet(Again):
-    """The runtime's own Again: no step was run, so nothing is known of whether the job kills its workers."""
-
-    __slots__ = ()
-
-
-class _Release:
-    """Shutdown: give the lease back."""
-
-
-Decision = Outcome | Again | _Retry | _Release
 
 
 @dataclass(slots=True)
@@ -143,7 +121,7 @@ class Runtime:
         joblog = JobLog(claimed=claimed, live=self._jobs.live, database=self._database, settings=self._settings)
         try:
             decision = await self._decide(claimed, joblog)
-            await _say(joblog, decision)
+            await decisions.say(joblog, decision)
             return await self._commit(claimed, joblog, decision)
         except LeaseLost:
             log.warning("lease_lost", lease_no=claimed.lease.number)
@@ -160,13 +138,15 @@ class Runtime:
         job = claimed.job.view
         handler = self._handlers.get(job.kind)
         if handler is None:
-            return _NotYet(UNKNOWN_KIND_WAIT_S, waiting_for=f"a worker that knows the kind {job.kind}")
+            return decisions.NotYet(UNKNOWN_KIND_WAIT_S, waiting_for=f"a worker that knows the kind {job.kind}")
         if claimed.crashes >= POISON_CRASHES:
-            return _failed("POISON", f"Its worker died {claimed.crashes} times while running it, the last time alone")
+            return decisions.failed(
+                "POISON", f"Its worker died {claimed.crashes} times while running it, the last time alone"
+            )
         try:
             message = msgspec.json.decode(claimed.payload, type=handler.message)
         except msgspec.MsgspecError as error:
-            return _failed("BAD_MESSAGE", f"The job's message cannot be read: {error}")
+            return decisions.failed("BAD_MESSAGE", f"The job's message cannot be read: {error}")
         context = Context(
             claimed,
             database=self._database,
@@ -184,7 +164,9 @@ class Runtime:
         if claimed.crashes >= ALONE_AFTER_CRASHES:
             async with self._slots.alone(ALONE_WAIT_S) as alone:
                 if not alone:
-                    return _NotYet(30, waiting_for="a worker with nothing else to do: this job's worker died twice")
+                    return decisions.NotYet(
+                        30, waiting_for="a worker with nothing else to do: this job's worker died twice"
+                    )
                 return await self._step(handler, message, context, claimed)
         return await self._step(handler, message, context, claimed)
 
@@ -209,15 +191,15 @@ class Runtime:
                 raise LeaseLost(f"job {claimed.lease.job_id}: interrupted")
             case Interrupt.SHUTDOWN:
                 if not task.done() or task.cancelled():
-                    return _Release()
+                    return decisions.Release()
             case Interrupt.CANCEL:
-                if not _finished(task):
+                if not decisions.finished(task):
                     return await self._undo(handler, message, context, await self._cancelled(context.job.id))
             case Interrupt.TIMEOUT:
-                if not _finished(task):
+                if not decisions.finished(task):
                     failure = JobFailure("TIMEOUT", f"The step took longer than {policy.timeout_s:g} s")
                     return await self._undo(handler, message, context, Outcome("failed", failure))
-        return _decision(task, handler, claimed)
+        return decisions.read(task, handler, claimed)
 
     async def _cancelled(self, job_id: uuid.UUID) -> Outcome:
         """How a job ends whose flag is up; with the database away, for no particular reason."""
@@ -283,12 +265,12 @@ class Runtime:
                         after_s=decision.after_s,
                         waiting_for=decision.waiting_for,
                         checkpoint=decision.checkpoint,
-                        clean=not isinstance(decision, _NotYet),
+                        clean=not isinstance(decision, decisions.NotYet),
                     )
                     await joblog.finish(tx)
                 await self._show(job)
                 return self._alarm_s(decision.after_s)
-            case _Retry():
+            case decisions.Retry():
                 waiting_for = f"try {decision.tries + 1} after {decision.failure.code}: {decision.failure.message}"
                 await joblog.flush()
                 async with self._database.transaction() as tx:
@@ -298,7 +280,7 @@ class Runtime:
                     await joblog.finish(tx)
                 await self._show(job)
                 return self._alarm_s(decision.after_s)
-            case _Release():
+            case decisions.Release():
                 await joblog.flush()
                 async with self._database.transaction() as tx:
                     job = await claims.again(
@@ -360,70 +342,3 @@ _PLAIN_SUCCESS = Outcome("success")
 
 async def _call(handler: Handler, message: Message, context: Context) -> Done | Again | Cancelled:
     return await handler.run(message, context)
-
-
-async def _say(joblog: JobLog, decision: Decision) -> None:
-    """Let the job's log end with the reason, so that a reader needs nothing else; what cannot be said is left out."""
-    level: Level
-    match decision:
-        case Outcome(status=status, failure=JobFailure(code=code, message=message)):
-            line, level = f"{status.capitalize()}: {message} ({code})", "error" if status == "failed" else "info"
-        case _Retry(after_s=after_s, tries=tries, failure=failure):
-            line, level = f"Try {tries} failed: {failure.message} ({failure.code}); again in {after_s:.0f} s", "error"
-        case _:
-            return
-    try:
-        await joblog.write(line, level)
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
-        log.warning("end_not_written_to_the_job_log", reason=repr(error))
-
-
-def _finished(task: asyncio.Task[Done | Again | Cancelled]) -> bool:
-    """True when the handler came to its end although it was told to stop."""
-    return task.done() and not task.cancelled() and task.exception() is None and isinstance(task.result(), Done)
-
-
-def _decision(task: asyncio.Task[Done | Again | Cancelled], handler: Handler, claimed: Claimed) -> Decision:
-    if task.cancelled():
-        return _retry(
-            RetryableJobError("The handler was cancelled from within", code="INTERNAL_ERROR"), handler, claimed
-        )
-    error = task.exception()
-    match error:
-        case None:
-            pass
-        case LeaseLost():
-            raise error
-        case RetryableJobError():
-            return _retry(error, handler, claimed)
-        case JobError():
-            return _failed(error.code, error.message, exit_code=error.exit_code)
-        case SQLAlchemyError() | OSError():
-            log.warning("step_failed_on_infrastructure", error=repr(error))
-            return _retry(RetryableJobError(f"{type(error).__name__}", code="INFRASTRUCTURE"), handler, claimed)
-        case _:
-            log.error("handler_raised", exc_info=error)
-            return _retry(
-                RetryableJobError(f"Internal error ({type(error).__name__})", code="INTERNAL_ERROR"), handler, claimed
-            )
-    match task.result():
-        case Done(result=result, exit_code=exit_code):
-            return Outcome("success", None, result, exit_code)
-        case Cancelled(code=code, message=message):
-            return Outcome("cancelled", JobFailure(code, message))
-        case again:
-            return again
-
-
-def _retry(error: RetryableJobError, handler: Handler, claimed: Claimed) -> Decision:
-    policy = handler.message.policy
-    tries = claimed.tries + 1
-    if tries >= policy.max_tries:
-        return _failed(error.code, error.message, retryable=True, exit_code=error.exit_code)
-    # Exponential with 20 % jitter, so that jobs that failed together do not come back together.
-    backoff_s = min(2.0**tries, policy.backoff_max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
-    return _Retry(max(backoff_s, error.after_s or 0.0), tries, JobFailure(error.code, error.message, retryable=True))
-
-
-def _failed(code: str, message: str, *, retryable: bool = False, exit_code: int | None = None) -> Outcome:
-    return Outcome("failed", JobFailure(code, message, retryable), None, exit_code)

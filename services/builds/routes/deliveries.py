@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from litestar import Request, Response, Router, get, post
-from litestar.datastructures import State
+from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
@@ -13,6 +12,7 @@ from libs.common.http.guards import Acting, Caller, requires
 from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.moments import Since, Until, read_moment
 from libs.common.http.paging import DEFAULT_SIZE, Limit, Offset, Window
+from libs.common.http.requests import AnyRequest
 from libs.common.http.waiting import WAITS, waited
 from services.builds.forges import Explanation, kept
 from services.builds.schemas.deliveries import (
@@ -33,8 +33,6 @@ from services.builds.schemas.repositories import Forge
 from services.builds.service.delivery_log import DeliveryFilter, DeliveryLog, body_of
 from services.builds.service.runs import Runs
 from services.builds.service.signatures import Signatures
-
-AnyRequest = Request[Any, Any, State]
 
 PATH: Final = "/api/v1/deliveries"
 _NO_SUCH: Final = "There is no such delivery, or it is about somebody else's repository (DELIVERY_NOT_FOUND)"

@@ -1,10 +1,9 @@
 """HTTP in: repositories, what proves their deliveries, and what their builds get."""
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.datastructures import State
+from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED
 
@@ -14,6 +13,7 @@ from libs.common.http.etags import POLLED
 from libs.common.http.guards import Acting, Caller, requires
 from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.paging import DEFAULT_SIZE, Limit, Offset, Window
+from libs.common.http.requests import AnyRequest
 from services.builds.schemas.repositories import (
     NEW_REPOSITORY_EXAMPLE,
     REPOSITORY_EXAMPLE,
@@ -30,8 +30,6 @@ from services.builds.schemas.repositories import (
     wrong_fields,
 )
 from services.builds.service.repositories import Kept, Repositories
-
-AnyRequest = Request[Any, Any, State]
 
 PATH: Final = "/api/v1/repositories"
 NO_SUCH_REPOSITORY: Final = "There is no such repository, or it is somebody else's (REPOSITORY_NOT_FOUND)"

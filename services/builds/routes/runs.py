@@ -1,9 +1,8 @@
 """HTTP in: pipeline runs that a person or a script asks for."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, post
-from litestar.datastructures import State
+from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED
@@ -11,12 +10,11 @@ from litestar.status_codes import HTTP_202_ACCEPTED
 from libs.common.http.documentation import documented
 from libs.common.http.guards import Acting, Caller, requires
 from libs.common.http.idempotency import IDEMPOTENT
+from libs.common.http.requests import AnyRequest
 from libs.common.http.waiting import WAITS, waited
 from libs.common.jobs.view import JobView
 from services.builds.schemas.deliveries import RUN_EXAMPLE, RUN_JOB_EXAMPLE, NewRun
 from services.builds.service.runs import Runs
-
-AnyRequest = Request[Any, Any, State]
 
 _ERRORS: Final = {
     403: "The scope is missing, or a superuser has to allow local builds first (LOCAL_NOT_ALLOWED)",

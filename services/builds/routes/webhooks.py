@@ -9,13 +9,12 @@ import json
 import re
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import structlog
-from litestar import Request, Response, Router, post
-from litestar.datastructures import State
+from litestar import Response, Router, post
 from litestar.params import FromPath, PathParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
@@ -24,7 +23,7 @@ from libs.common.errors import BadRequest, UnsupportedMediaType
 from libs.common.http.documentation import documented
 from libs.common.http.guards import OPEN
 from libs.common.http.limits import UNLIMITED
-from libs.common.http.requests import WEBHOOK_BODY_MAX_BYTES
+from libs.common.http.requests import WEBHOOK_BODY_MAX_BYTES, AnyRequest
 from libs.common.jobs.service import Jobs
 from services.builds.errors import DeliveryRefused, UnknownForge
 from services.builds.forges import (
@@ -45,7 +44,6 @@ from services.builds.service import Accepted, Builds, Ignored, Incoming
 
 log = structlog.get_logger()
 
-AnyRequest = Request[Any, Any, State]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -125,18 +123,19 @@ class _Reception:
     async def take(self, request: AnyRequest, forge: Forge, address: str) -> Answer:
         secrets = await self._builds.webhook_secrets(forge.name, address)
         raw = await request.body()
-        incoming = await _aside(len(raw), _incoming, request, forge, address, raw)
+        headers = dict(request.headers.items())
+        incoming = await _aside(len(raw), _incoming, request, headers, forge, address, raw)
         needed = None if self._accept_unsigned and not secrets else secrets
         try:
-            opened = await _aside(len(raw), _open, request, forge, raw, needed)
+            opened = await _aside(len(raw), _open, headers, forge, raw, needed)
         except BadPayload as error:
             _count(forge, "refused")
-            await self._builds.refuse(incoming, error.code, error.message)
+            await self._builds.refuse(_start_of(raw, incoming), error.code, error.message)
             if isinstance(error, UnsupportedContentType):
                 raise UnsupportedMediaType(error.message) from error
             raise BadRequest(error.message, code=error.code) from error
         if isinstance(opened, Refused):
-            await self._builds.refuse(incoming, opened.code, opened.reason)
+            await self._builds.refuse(_start_of(raw, incoming), opened.code, opened.reason)
             raise _refusal(forge, address, opened)
         incoming = replace(incoming, body=opened.body)
         result = await self._builds.accept(incoming, opened.event, opened.fingerprint)
@@ -204,9 +203,9 @@ async def _aside(size: int, work: Callable[P, T], *arguments: P.args, **named: P
     return await asyncio.to_thread(work, *arguments, **named)
 
 
-def _open(request: AnyRequest, forge: Forge, raw: bytes, secrets: Sequence[str] | None) -> _Opened | Refused:
+def _open(headers: Mapping[str, str], forge: Forge, raw: bytes, secrets: Sequence[str] | None) -> _Opened | Refused:
     """Verify a body and read it; `secrets` None takes it unverified. Raises BadPayload."""
-    headers, content_type = dict(request.headers.items()), request.headers.get("content-type")
+    content_type = headers.get("content-type")
     encoding(content_type)
     if secrets is not None:
         verdict = forge.verify(headers, raw, content_type, secrets, now_s=time.time())
@@ -229,9 +228,8 @@ def _refusal(forge: Forge, address: str, refused: Refused) -> DeliveryRefused:
     return DeliveryRefused(f"{refused.reason}{hint}", details={"reason": refused.code})
 
 
-def _incoming(request: AnyRequest, forge: Forge, address: str, raw: bytes) -> Incoming:
-    """Take note of a request as if it would be refused: nothing in it is proven yet."""
-    headers = dict(request.headers.items())
+def _incoming(request: AnyRequest, headers: Mapping[str, str], forge: Forge, address: str, raw: bytes) -> Incoming:
+    """Take note of a request, of whose body nothing is kept yet: how much it may be depends on what it proves."""
     try:
         event_name = forge.event_name(headers)
     except BadPayload:
@@ -241,13 +239,18 @@ def _incoming(request: AnyRequest, forge: Forge, address: str, raw: bytes) -> In
         forge=forge.name,
         address=address,
         headers=kept.headers(headers),
-        body=zlib.compress(kept.body(raw, kept.REFUSED_BYTES), 1),
+        body=b"",
         body_bytes=len(raw),
         delivery_id=forge.delivery_id(headers, raw),
         event_name=event_name,
         request_id=request.state.get("request_id"),
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
     )
+
+
+def _start_of(raw: bytes, incoming: Incoming) -> Incoming:
+    """Keep as much of the body as of a delivery that is refused."""
+    return replace(incoming, body=zlib.compress(kept.body(raw, kept.REFUSED_BYTES), 1))
 
 
 def _count(forge: Forge, outcome: str) -> None:

@@ -1,12 +1,10 @@
 """HTTP in: jobs, their logs in three forms, and event streams."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Final, Literal, cast
 from uuid import UUID
 
-from litestar import Request, Response, Router, get, post
-from litestar.datastructures import State
+from litestar import Response, Router, get, post
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,9 +15,10 @@ from libs.common.http.errors import Detail, invalid
 from libs.common.http.etags import POLLED, weak_tag
 from libs.common.http.guards import Acting, Caller, authenticate, requires
 from libs.common.http.idempotency import IDEMPOTENT
+from libs.common.http.moments import Since, read_moment
 from libs.common.http.paging import DEFAULT_SIZE, Cursor, Limit, Offset, next_cursor, read_cursor
 from libs.common.http.principal import Principal
-from libs.common.http.requests import BIGINT_MAX
+from libs.common.http.requests import BIGINT_MAX, AnyRequest
 from libs.common.http.streaming import ByteStream
 from libs.common.http.waiting import WAITS, waited
 from libs.common.jobs.joblog.entries import EntryId
@@ -34,8 +33,6 @@ from services.gateway.jobs.hub import Event, Hub, Wanted
 from services.gateway.jobs.logstream import LogStream
 from services.gateway.jobs.pace import Allowed, Pace
 from services.gateway.jobs.schemas import JOB_EXAMPLE, LOG_EXAMPLE, PAGE_EXAMPLE, JobPage, LogPage, shown, timeless
-
-AnyRequest = Request[Any, Any, State]
 
 # A page of 1,000 lines is 100 KB of ordinary log and 16 MB at the very worst.
 _LINES_MAX: Final = 1000
@@ -69,9 +66,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
         kind: Annotated[str | None, QueryParameter(description="As in builds.run_build")] = None,
         domain: Annotated[str | None, QueryParameter(description="builds, vms or deployer")] = None,
         owner: Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="A user's id")] = None,
-        since: Annotated[
-            str | None, QueryParameter(description="Made then or later: a date or time of ISO 8601, UTC without a zone")
-        ] = None,
+        since: Since = None,
         subject: Annotated[str | None, QueryParameter(description="What the job is about, as build:12")] = None,
         limit: Limit = DEFAULT_SIZE,
         offset: Offset = 0,
@@ -86,7 +81,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             kind=kind,
             domain=domain,
             owner=owner,
-            since=None if since is None else _moment(since),
+            since=read_moment(since, "since"),
             subject=None if subject is None else _subject(subject),
         )
         found, total = await jobs.find(wanted, limit=limit + 1, offset=offset, before=read_cursor(cursor))
@@ -339,14 +334,6 @@ def _subject(text: str) -> tuple[str, str]:
     if not (kind and colon and identity):
         raise _invalid("subject", "Must be type:id, as in build:12")
     return kind, identity
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # OverflowError: the calendar's first or last day in another zone
-        raise _invalid("since", "Must be a date or time, as in 2026-11-20T18:00:00Z") from None
 
 
 def _uuid(text: str) -> UUID | None:

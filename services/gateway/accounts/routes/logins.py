@@ -1,9 +1,8 @@
 """Logging in and out, and who is signed in."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, get, post
-from litestar.datastructures import State
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, URLEncodedBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
@@ -13,7 +12,7 @@ from libs.common.errors import BadRequest, NotImplementedHere, Unauthenticated
 from libs.common.http.documentation import documented
 from libs.common.http.guards import CHALLENGE, OPEN, Acting, Caller, credential_of
 from libs.common.http.limits import count_login
-from libs.common.http.requests import ANY_CONTENT_TYPE, actor_of, stranger
+from libs.common.http.requests import ANY_CONTENT_TYPE, AnyRequest, actor_of, stranger
 from services.gateway.accounts.cookies import Cookies, is_same_site
 from services.gateway.accounts.errors import Refused
 from services.gateway.accounts.routes.views import NO_STORE, USER_EXAMPLE, person_only, view_of
@@ -27,8 +26,6 @@ from services.gateway.accounts.schemas import (
 )
 from services.gateway.accounts.service.logins import Logins, Opened
 from services.gateway.accounts.service.users import Users
-
-AnyRequest = Request[Any, Any, State]
 
 _TOKEN_EXAMPLE: Final = {
     "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",

@@ -1,9 +1,8 @@
 """Signing up, oneself, and the administration of users."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from litestar import Request, Response, delete, get, patch, post
-from litestar.datastructures import State
+from litestar import Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED
@@ -14,14 +13,12 @@ from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.limits import count_login
 from libs.common.http.paging import DEFAULT_SIZE, Limit, Offset, Window
 from libs.common.http.principal import ADMIN
-from libs.common.http.requests import actor_of, stranger
+from libs.common.http.requests import AnyRequest, actor_of, stranger
 from services.gateway.accounts.cookies import Cookies
 from services.gateway.accounts.errors import SignupsClosed
 from services.gateway.accounts.routes.views import USER_EXAMPLE, person_only, view_of, view_of_caller
 from services.gateway.accounts.schemas import NewUser, OwnChange, UserChange, UserPage, UserView
 from services.gateway.accounts.service.users import Users
-
-AnyRequest = Request[Any, Any, State]
 
 _NEW_EXAMPLE: Final = {"email": "ada@example.org", "username": "ada", "password": "correct horse battery"}
 _PAGE_EXAMPLE: Final = {"items": [USER_EXAMPLE], "total": 1, "limit": 20, "offset": 0, "next_offset": None}
