@@ -1,9 +1,11 @@
 """The settings of the builds slice."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from libs.common.settings import Secret, Settings, setting
+from libs.common.settings.groups import web_address
 
 MB = 1024 * 1024
 
@@ -29,7 +31,7 @@ class WebhookSettings(Settings, frozen=True):
         setting("AUTO_REGISTER", "register a repository at its first verified delivery to a forge's global address"),
     ] = True
     default_executor: Annotated[
-        Literal["local"], setting("DEFAULT_EXECUTOR", "who runs the builds of repositories registered so")
+        Literal["local", "github"], setting("DEFAULT_EXECUTOR", "who runs the builds of repositories registered so")
     ] = "local"
 
     def secrets_of(self, forge: str) -> list[str]:
@@ -73,3 +75,73 @@ class LocalRunnerSettings(Settings, frozen=True):
     clone_timeout_s: Annotated[
         float, setting("LOCAL_CLONE_TIMEOUT_S", "seconds that one fetch of a clone may take", ge=1)
     ] = 600.0
+
+
+def repository_name(text: str) -> str:
+    """A repository as GitHub's addresses have it; raises ValueError with what is allowed."""
+    owner, slash, name = text.partition("/")
+    if not (owner and slash and name) or "/" in name or text != text.strip() or ":" in text:
+        raise ValueError("must be owner/name, as GitHub calls the repository")
+    return text
+
+
+class GitHubSettings(Settings, frozen=True):
+    """How builds run on GitHub Actions.
+
+    The token or the App is the operator's: it dispatches in GITHUB_REPO for everybody who may trigger a build, and in
+    repositories that a superuser bound to it. All other repositories bring a token of their own.
+    """
+
+    token: Annotated[
+        Secret, setting("GITHUB_TOKEN", "the operator's token; needs write access to Actions of the repositories")
+    ] = Secret("")
+    app_id: Annotated[int | None, setting("GITHUB_APP_ID", "id of a GitHub App that acts instead of a token", ge=1)] = (
+        None
+    )
+    app_private_key: Annotated[
+        Secret, setting("GITHUB_APP_PRIVATE_KEY", "the App's private key, PEM; line ends may be written as \\n")
+    ] = Secret("")
+    repository: Annotated[
+        str | None,
+        setting("GITHUB_REPO", "owner/name of the repository that image builds run in", convert=repository_name),
+    ] = None
+    workflow_file: Annotated[
+        str, setting("GITHUB_WORKFLOW_FILE", "file name of the workflow in .github/workflows that builds")
+    ] = "build.yml"
+    api_url: Annotated[
+        str,
+        setting(
+            "GITHUB_API_URL",
+            "address of GitHub's REST API; of an Enterprise Server https://<host>/api/v3",
+            convert=web_address,
+        ),
+    ] = "https://api.github.com"
+    poll_interval_s: Annotated[
+        float,
+        setting(
+            "BUILD_STATUS_POLL_INTERVAL",
+            "seconds between looks at a run at most; new runs are looked at every 5 s, webhooks make it at once",
+            ge=1,
+            le=3600,
+        ),
+    ] = 30
+    run_timeout_s: Annotated[
+        int,
+        # GitHub ends a job after 6 hours by default and a whole run after 35 days.
+        setting("GITHUB_RUN_TIMEOUT_S", "seconds after which a run is cancelled", ge=60, le=35 * 24 * 3600),
+    ] = 6 * 3600
+    log_max_mb: Annotated[
+        int, setting("GITHUB_LOG_MAX_MB", "size of a run's log archive that is fetched at its end, MB", ge=1, le=10_000)
+    ] = 100
+
+    @property
+    def configured(self) -> bool:
+        """Whether the operator gave Slipway a token or an App."""
+        return bool(self.token) or self.app_id is not None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """An App needs its key, and one of token and App decides who acts."""
+        if (self.app_id is None) != (not self.app_private_key):
+            yield "GITHUB_APP_PRIVATE_KEY", "must be set together with GITHUB_APP_ID"
+        if self.app_id is not None and self.token:
+            yield "GITHUB_TOKEN", "must not be set beside GITHUB_APP_ID: one of them acts"
