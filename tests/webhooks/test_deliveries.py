@@ -57,11 +57,15 @@ async def test_deliveries_go_with_their_repository(site: Site) -> None:
 
 
 async def test_lists_are_narrowed(site: Site) -> None:
-    """By repository (uid or name), verdict, forge, event and time, in any combination, page by page."""
+    """By repository (uid or name), verdict, forge, event, job and time, in any combination, page by page."""
     boss = admin(site)
     uid = await site.register("gitea", SECRET, full_name="acme/app")
-    for number in range(3):
-        await site.post("gitea", push_request("gitea", secret=SECRET, message=f"{number}"), address=uid)
+    jobs = [
+        (await site.post("gitea", push_request("gitea", secret=SECRET, message=f"{number}"), address=uid)).json()[
+            "job_id"
+        ]
+        for number in range(3)
+    ]
     await site.post("gitea", push_request("gitea", secret=SECRET, message="[skip ci]"), address=uid)
     await site.post("github", push_request("github", secret="wrong"))
     for filters, count in (
@@ -71,6 +75,8 @@ async def test_lists_are_narrowed(site: Site) -> None:
         ({"forge": "github"}, 1),
         ({"event": "push"}, 5),
         ({"event": "tag"}, 0),
+        ({"job": jobs[1]}, 1),
+        ({"job": jobs[1], "forge": "github"}, 0),
         ({"since": "2020-01-01"}, 5),
         ({"until": "2020-01-01"}, 0),
         ({"since": (utcnow() + timedelta(hours=1)).isoformat()}, 0),
@@ -78,7 +84,7 @@ async def test_lists_are_narrowed(site: Site) -> None:
         assert len(await shown(boss, **filters)) == count, filters
     page = (await boss.get(DELIVERIES, limit=2, offset=2)).json()
     assert (page["total"], page["next_offset"], len(page["items"])) == (5, 4, 2)
-    for wrong in ({"verdict": "maybe"}, {"forge": "bitbucket"}, {"since": "yesterday"}, {"limit": 0}):
+    for wrong in ({"verdict": "maybe"}, {"forge": "bitbucket"}, {"since": "yesterday"}, {"limit": 0}, {"job": "x"}):
         assert (await boss.get(DELIVERIES, **wrong)).status_code == 422, wrong
 
 

@@ -66,6 +66,7 @@ async def test_a_branch_is_run(site: Site) -> None:
     job = answer.json()
     assert answer.headers["Location"] == f"/jobs/{job['id']}"
     assert (job["status"], job["repo"], job["branch"], job["commit"]) == ("pending", "acme/app", "main", None)
+    assert job["waiting_for"]  # the answer says it at once, as the page and lists do
     pushed, manual = await site.rows(Job)
     assert (str(manual.id), manual.lane, manual.owner) == (job["id"], pushed.lane, grace.id)
     build = (await site.rows(Build))[-1]

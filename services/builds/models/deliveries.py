@@ -32,6 +32,7 @@ class Delivery(Base):
         Index("ix_deliveries_fingerprint", "fingerprint", "received_at"),
         Index("ix_deliveries_repository", "repository_id", "id"),
         Index("ix_deliveries_verdict", "verdict", "id"),
+        Index("ix_deliveries_job", "job_id"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

@@ -38,5 +38,5 @@ def routers(
         repositories.router(registered, public_url=public_url, allow_file=allow_file),
         repository_secrets.router(registered),
         deliveries.router(DeliveryLog(database), started, Signatures(database, vault, settings)),
-        runs.start(started),
+        runs.start(started, jobs.queue),
     ]

@@ -1,6 +1,7 @@
 """HTTP in: what forges sent, why it did or did not build, and doing it again."""
 
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -54,6 +55,7 @@ def router(log: DeliveryLog, runs: Runs, signatures: Signatures) -> Router:
         verdict: Annotated[VerdictName | None, QueryParameter(description="What became of it")] = None,
         forge: Annotated[Forge | None, QueryParameter(description="Which forge sent it")] = None,
         event: Annotated[str | None, QueryParameter(description="The event in the forge's own word")] = None,
+        job: Annotated[UUID | None, QueryParameter(description="The job that it made")] = None,
         since: Since = None,
         until: Until = None,
         limit: Limit = DEFAULT_SIZE,
@@ -65,6 +67,7 @@ def router(log: DeliveryLog, runs: Runs, signatures: Signatures) -> Router:
             verdict=verdict,
             forge=forge,
             event=event,
+            job_id=job,
             since=read_moment(since, "since"),
             until=read_moment(until, "until"),
         )

@@ -12,6 +12,7 @@ from libs.common.http.guards import Acting, Caller, requires
 from libs.common.http.idempotency import IDEMPOTENT
 from libs.common.http.requests import AnyRequest
 from libs.common.http.waiting import WAITS, waited
+from libs.common.jobs.queue import Queue
 from libs.common.jobs.view import JobView
 from services.builds.schemas.deliveries import RUN_EXAMPLE, RUN_JOB_EXAMPLE, NewRun
 from services.builds.service.runs import Runs
@@ -24,7 +25,7 @@ _ERRORS: Final = {
 }
 
 
-def start(runs: Runs) -> HTTPRouteHandler:
+def start(runs: Runs, queue: Queue) -> HTTPRouteHandler:
     """The route that starts runs; jobs are read where all jobs are.
 
     It shares its path with the list of jobs. The framework merges a handler into the routes of a router that was
@@ -49,6 +50,7 @@ def start(runs: Runs) -> HTTPRouteHandler:
     ) -> Response[JobView]:
         """Its event is `manual`. A branch or tag is built as it stands when the run begins."""
         job, applied = await waited(request, await runs.start(principal, actor, data.repository, data.ref))
+        [job] = await queue.placed([job])
         headers = {"Location": f"/jobs/{job.view.id}", **applied}
         return Response(job.view, status_code=HTTP_202_ACCEPTED, headers=headers)
 

@@ -1,5 +1,6 @@
 """Deliveries as they are looked at later: listed, read, forgotten."""
 
+import uuid
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ class DeliveryFilter:
     verdict: str | None = None
     forge: str | None = None
     event: str | None = None
+    job_id: uuid.UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -120,6 +122,8 @@ def _conditions(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
         found.append(Delivery.forge == wanted.forge)
     if wanted.event is not None:
         found.append(Delivery.event_name == wanted.event)
+    if wanted.job_id is not None:
+        found.append(Delivery.job_id == wanted.job_id)
     if wanted.since is not None:
         found.append(Delivery.received_at >= wanted.since)
     if wanted.until is not None:

@@ -241,8 +241,8 @@ def may_run_on(executor: str, principal: Principal) -> None:
     """Raise LocalNotAllowed when builds of this executor run as the worker, and the caller's code may not."""
     if executor == Executor.LOCAL and not (principal.may_run_local or principal.is_superuser):
         raise LocalNotAllowed(
-            "Local builds run as Slipway's worker does. A superuser can allow it: PATCH /api/users/{id} with "
-            '{"may_run_local": true}'
+            "Local builds run as Slipway's worker does. A superuser can allow it on the page Users, or by "
+            'PATCH /api/users/{id} with {"may_run_local": true}'
         )
 
 

@@ -116,6 +116,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
     ) -> Response[JobView]:
         job = await views.visible(principal, job_id)
         cancelled, applied = await waited(request, await jobs.cancel(job.view.id, actor))
+        [cancelled] = await jobs.queue.placed([cancelled])
         return Response(shown(cancelled), status_code=HTTP_202_ACCEPTED, headers=applied)
 
     @post(
@@ -137,6 +138,7 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
     ) -> Response[JobView]:
         job = await views.visible(principal, job_id)
         new, applied = await waited(request, await jobs.retry(job.view.id, actor))
+        [new] = await jobs.queue.placed([new])
         headers = {"Location": f"/jobs/{new.view.id}", **applied}
         return Response(shown(new), status_code=HTTP_202_ACCEPTED, headers=headers)
 

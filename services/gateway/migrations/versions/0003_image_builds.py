@@ -171,6 +171,9 @@ def upgrade() -> None:
             ondelete="SET NULL",
         )
 
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_job", ["job_id"], unique=False)
+
     with op.batch_alter_table("repositories", schema=None) as batch_op:
         batch_op.add_column(sa.Column("workflow_file", sa.String(length=255), nullable=True))
         batch_op.add_column(sa.Column("sealed_api_token", sa.LargeBinary(), nullable=True))
@@ -189,6 +192,9 @@ def downgrade() -> None:
         batch_op.drop_column("uses_operator_token")
         batch_op.drop_column("sealed_api_token")
         batch_op.drop_column("workflow_file")
+
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index("ix_deliveries_job")
 
     with op.batch_alter_table("builds", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_builds_config_id_configurations"), type_="foreignkey")
