@@ -1,43 +1,32 @@
 /** Who did what to what, for administrators. */
 
 import { address, api } from '../core/api.js';
-import { fill, h } from '../core/html.js';
+import { h } from '../core/html.js';
 import { ago } from '../core/time.js';
 import { filterBar } from '../parts/filters.js';
 import { empty } from '../parts/notices.js';
 import { head } from '../parts/page.js';
-import { pages, row, Rows } from '../parts/rows.js';
+import { Paged } from '../parts/paged.js';
+import { row, Rows } from '../parts/rows.js';
 
-const PAGE = 50;
 const FILTERS = ['actor', 'action', 'subject', 'since', 'until'];
 
 export default async function audit({ query, signal, title }) {
   title('Audit log');
-  const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? '']));
-  const rows = new Rows({ label: 'Audit log', keyOf: (entry) => entry.id, render });
-  const place = h('div');
-  const foot = h('div');
   const download = h('a', { class: 'button', download: 'slipway-audit.jsonl' }, 'Export as JSON lines');
-  let offset = Number(query.get('offset')) || 0;
-
-  async function read() {
-    const page = await api.get('/api/v1/audit', { query: { ...filter, limit: PAGE, offset }, signal });
-    rows.set(page.items);
-    download.href = address('/api/v1/audit/export', filter);
-    fill(place, rows.size > 0 ? rows.element : empty('Nothing that fits was done.'));
-    fill(foot, pages(page, (to) => address('/ui/audit', { ...filter, offset: to })));
-  }
-
-  await read();
-  const change = () => {
-    offset = 0;
-    return read();
-  };
+  const list = new Paged({
+    at: '/ui/audit', filters: FILTERS, query, signal,
+    load: (asked) => api.get('/api/v1/audit', { query: asked, signal }),
+    rows: new Rows({ label: 'Audit log', keyOf: (entry) => entry.id, render }),
+    nothing: () => empty('Nothing that fits was done.'),
+    drawn: () => (download.href = address('/api/v1/audit/export', list.filter)),
+  });
+  await list.read();
   return h(
     'div', {},
     head('Audit log', { actions: [download] }),
     filterBar({
-      label: 'Filter the audit log', filter, change, signal,
+      label: 'Filter the audit log', filter: list.filter, change: list.change, signal,
       fields: [
         { name: 'actor', label: 'Who', placeholder: 'name or key', isFirst: true },
         { name: 'action', label: 'Did what', placeholder: 'api_key.created or job.' },
@@ -45,7 +34,7 @@ export default async function audit({ query, signal, title }) {
         { name: 'since', label: 'Since', type: 'date' },
       ],
     }),
-    place, foot,
+    list.elements,
   );
 }
 

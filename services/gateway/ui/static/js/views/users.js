@@ -1,17 +1,17 @@
 /** All users, for administrators. */
 
-import { address, api } from '../core/api.js';
-import { fill, h } from '../core/html.js';
+import { api } from '../core/api.js';
+import { h } from '../core/html.js';
 import { currentUser } from '../core/session.js';
 import { ago } from '../core/time.js';
 import { asking, button } from '../parts/buttons.js';
 import { filterBar } from '../parts/filters.js';
 import { empty, notify } from '../parts/notices.js';
 import { head } from '../parts/page.js';
-import { pages, row, Rows } from '../parts/rows.js';
+import { Paged } from '../parts/paged.js';
+import { row, Rows } from '../parts/rows.js';
 import { badge } from '../parts/status.js';
 
-const PAGE = 50;
 // [field, what it is called, how it is given, how it is taken]
 const RIGHTS = [
   ['is_superuser', 'Administrator', 'Make administrator', 'Remove administrator'],
@@ -20,36 +20,24 @@ const RIGHTS = [
 
 export default async function users({ query, signal, title }) {
   title('Users');
-  const filter = { search: query.get('search') ?? '' };
-  const count = h('p', { class: 'muted number', role: 'status' });
-  const place = h('div');
-  const foot = h('div');
-  const rows = new Rows({ label: 'Users', keyOf: (user) => user.id, render: (user) => userRow(user, changed, read) });
-  let offset = Number(query.get('offset')) || 0;
-
-  async function read() {
-    const page = await api.get('/api/users', { query: { ...filter, limit: PAGE, offset }, signal });
-    rows.set(page.items);
-    fill(count, page.total === 1 ? '1 user' : `${page.total.toLocaleString()} users`);
-    fill(place, rows.size > 0 ? rows.element : empty('Nobody is called so.'));
-    fill(foot, pages(page, (to) => address('/ui/users', { ...filter, offset: to })));
-  }
+  const rows = new Rows({ label: 'Users', keyOf: (user) => user.id, render: (user) => userRow(user, changed, list.read) });
+  const list = new Paged({
+    at: '/ui/users', filters: ['search'], query, signal, rows, noun: ['user', 'users'],
+    load: (asked) => api.get('/api/users', { query: asked, signal }),
+    nothing: () => empty('Nobody is called so.'),
+  });
 
   async function changed(user, change) {
     rows.upsert(await api.patch(`/api/users/${user.id}`, change));
     notify(`${user.username} is changed.`);
   }
 
-  await read();
-  const change = () => {
-    offset = 0;
-    return read();
-  };
+  await list.read();
   return h(
     'div', {},
-    head('Users', { actions: [count] }),
-    filterBar({ label: 'Find users', filter, change, signal, fields: [{ name: 'search', label: 'Name or e-mail', isFirst: true }] }),
-    place, foot,
+    head('Users', { actions: [list.count] }),
+    filterBar({ label: 'Find users', filter: list.filter, change: list.change, signal, fields: [{ name: 'search', label: 'Name or e-mail', isFirst: true }] }),
+    list.elements,
   );
 }
 
