@@ -8,6 +8,7 @@ RequestError
 ├── UnknownRepository    404  no such repository, or somebody else's; nothing behind this webhook address
 ├── UnknownDelivery      404  no such delivery, or one of somebody else's repository
 ├── UnknownSecret        404  the repository has no secret of this name or id
+├── UnknownBuild         404  no such build, or somebody else's
 ├── RepositoryExists     409  the owner has a repository of this name on this forge
 ├── RepositoryInactive   409  the repository is switched off
 ├── NotReplayable        409  what was refused, or said nothing, is not done again
@@ -15,6 +16,9 @@ RequestError
 ├── AmbiguousRepository  409  several repositories have this name; the details list them
 ├── TooManySecrets       409  the repository has as many secrets as it may
 ├── BuildNotEnded        409  a build that runs is not retried
+├── BuildGone            409  the build was deleted, by age
+├── NotPromotable        409  the build is not good, or makes no image
+├── NotPromoted          409  the build is not in this channel
 ├── RepositoryGone       409  the build's repository was deleted
 └── SecretsUnreadable    503  the stored secrets were sealed under another SECRET_KEY
 """
@@ -36,6 +40,10 @@ class UnknownDelivery(NotFound):
 
 class UnknownSecret(NotFound):
     default_code = "SECRET_NOT_FOUND"
+
+
+class UnknownBuild(NotFound):
+    default_code = "BUILD_NOT_FOUND"
 
 
 class DeliveryRefused(Unauthenticated):
@@ -84,3 +92,15 @@ class SecretsUnreadable(Unavailable):
 
 class BuildNotEnded(Conflict):
     default_code = "BUILD_NOT_ENDED"
+
+
+class BuildGone(Conflict):
+    default_code = "BUILD_GONE"
+
+
+class NotPromotable(Conflict):
+    default_code = "NOT_PROMOTABLE"
+
+
+class NotPromoted(Conflict):
+    default_code = "NOT_PROMOTED"
