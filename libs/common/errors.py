@@ -7,6 +7,7 @@
     │   ├── Forbidden               403  known caller, missing right
     │   ├── NotFound                404  no such thing, or somebody else's
     │   ├── Conflict                409  the thing's state does not allow it
+    │   ├── PreconditionFailed      412  the thing is no longer what the client has seen
     │   ├── TooLarge                413  over a size limit
     │   ├── UnsupportedMediaType    415  a content type that is not read here
     │   ├── Invalid                 422  readable, but a value is wrong
@@ -68,6 +69,11 @@ class NotFound(RequestError):
 class Conflict(RequestError):
     status = 409
     default_code = "CONFLICT"
+
+
+class PreconditionFailed(RequestError):
+    status = 412
+    default_code = "PRECONDITION_FAILED"
 
 
 class TooLarge(RequestError):

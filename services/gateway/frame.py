@@ -104,6 +104,7 @@ def _cors(origins: Sequence[str]) -> CORSConfig:
             "X-API-Key",
             "X-Request-ID",
             "Idempotency-Key",
+            "If-Match",
             "If-None-Match",
             "Last-Event-ID",
             "Prefer",
