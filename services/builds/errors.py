@@ -1,14 +1,17 @@
 """What the builds slice refuses.
 
 RequestError
+├── WrongStateCode       400  a state code that is no multiple of five
 ├── DeliveryRefused      401  the signature does not prove who sent it
 ├── LocalNotAllowed      403  the caller's code may not run as the worker does
-├── SharedIsReadOnly     403  a shared repository is changed by superusers
+├── SharedIsReadOnly     403  a shared repository is changed by superusers, a shared build by pipelines' keys too
 ├── UnknownForge         404  no forge of this name; the message lists the names
 ├── UnknownRepository    404  no such repository, or somebody else's; nothing behind this webhook address
 ├── UnknownDelivery      404  no such delivery, or one of somebody else's repository
 ├── UnknownSecret        404  the repository has no secret of this name or id
 ├── UnknownBuild         404  no such build, or somebody else's
+├── UnknownArtifact      404  the build has no artifact of this id
+├── UnknownVariable      404  the build has no variable of this name
 ├── RepositoryExists     409  the owner has a repository of this name on this forge
 ├── RepositoryInactive   409  the repository is switched off
 ├── NotReplayable        409  what was refused, or said nothing, is not done again
@@ -16,6 +19,14 @@ RequestError
 ├── AmbiguousRepository  409  several repositories have this name; the details list them
 ├── TooManySecrets       409  the repository has as many secrets as it may
 ├── BuildNotEnded        409  a build that runs is not retried
+├── BuildExists          409  the owner has a build of this build_id with another content
+├── BuildStandsFailed    409  a failed build takes no states until it is reset
+├── BuildCompleted       409  a build that is delivered takes neither states nor failures
+├── BuildCancelled       409  a cancelled build takes neither states nor failures
+├── BuildNotFailed       409  a build that does not stand failed is not reset
+├── BuildEndedWithJob    409  a build that failed with its job goes on by a retry of the job
+├── TooManyArtifacts     409  the build has as many artifacts as it may
+├── TooManyVariables     409  the build has as many variables as it may
 ├── BuildGone            409  the build was deleted, by age
 ├── NotPromotable        409  the build is not good, or makes no image
 ├── NotPromoted          409  the build is not in this channel
@@ -23,7 +34,11 @@ RequestError
 └── SecretsUnreadable    503  the stored secrets were sealed under another SECRET_KEY
 """
 
-from libs.common.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from libs.common.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+
+
+class WrongStateCode(BadRequest):
+    default_code = "INVALID_STATE_CODE"
 
 
 class UnknownForge(NotFound):
@@ -44,6 +59,14 @@ class UnknownSecret(NotFound):
 
 class UnknownBuild(NotFound):
     default_code = "BUILD_NOT_FOUND"
+
+
+class UnknownArtifact(NotFound):
+    default_code = "ARTIFACT_NOT_FOUND"
+
+
+class UnknownVariable(NotFound):
+    default_code = "VARIABLE_NOT_FOUND"
 
 
 class DeliveryRefused(Unauthenticated):
@@ -104,3 +127,35 @@ class NotPromotable(Conflict):
 
 class NotPromoted(Conflict):
     default_code = "NOT_PROMOTED"
+
+
+class BuildExists(Conflict):
+    default_code = "BUILD_EXISTS"
+
+
+class BuildStandsFailed(Conflict):
+    default_code = "BUILD_FAILED"
+
+
+class BuildCompleted(Conflict):
+    default_code = "BUILD_COMPLETED"
+
+
+class BuildCancelled(Conflict):
+    default_code = "BUILD_CANCELLED"
+
+
+class BuildNotFailed(Conflict):
+    default_code = "BUILD_NOT_FAILED"
+
+
+class BuildEndedWithJob(Conflict):
+    default_code = "BUILD_ENDED_WITH_JOB"
+
+
+class TooManyArtifacts(Conflict):
+    default_code = "TOO_MANY_ARTIFACTS"
+
+
+class TooManyVariables(Conflict):
+    default_code = "TOO_MANY_VARIABLES"
