@@ -2,6 +2,7 @@
 
 RequestError
 ├── WrongStateCode       400  a state code that is no multiple of five
+├── InputsTooLarge       400  the workflow's inputs are more than GitHub takes
 ├── DeliveryRefused      401  the signature does not prove who sent it
 ├── LocalNotAllowed      403  the caller's code may not run as the worker does
 ├── SharedIsReadOnly     403  a shared repository is changed by superusers, a shared build by pipelines' keys too
@@ -27,6 +28,7 @@ RequestError
 ├── BuildEndedWithJob    409  a build that failed with its job goes on by a retry of the job
 ├── TooManyArtifacts     409  the build has as many artifacts as it may
 ├── TooManyVariables     409  the build has as many variables as it may
+├── NotRerunnable        409  the build has no run on GitHub that could be run once more
 ├── BuildGone            409  the build was deleted, by age
 ├── NotPromotable        409  the build is not good, or makes no image
 ├── NotPromoted          409  the build is not in this channel
@@ -67,6 +69,10 @@ class UnknownArtifact(NotFound):
 
 class UnknownVariable(NotFound):
     default_code = "VARIABLE_NOT_FOUND"
+
+
+class InputsTooLarge(BadRequest):
+    default_code = "INPUTS_TOO_LARGE"
 
 
 class DeliveryRefused(Unauthenticated):
@@ -115,6 +121,10 @@ class SecretsUnreadable(Unavailable):
 
 class BuildNotEnded(Conflict):
     default_code = "BUILD_NOT_ENDED"
+
+
+class NotRerunnable(Conflict):
+    default_code = "NOT_RERUNNABLE"
 
 
 class BuildGone(Conflict):

@@ -1,6 +1,6 @@
 """The messages of the builds slice."""
 
-from typing import Final
+from typing import Final, Literal
 
 from libs.common.jobs.kinds import Message, Policy
 
@@ -16,3 +16,21 @@ class RunBuild(Message, frozen=True):
     policy = Policy(timeout_s=_LONGEST_RUN_S, max_tries=3, job_class="heavy", cancel_timeout_s=30.0)
 
     build_id: int
+
+
+class RunWorkflow(Message, frozen=True):
+    """Run a build as a workflow on GitHub Actions and follow it to its end, one short step after the other.
+
+    `rerun` runs the workflow run that the build has once more: all of it, or its failed jobs; None: a new run.
+    `workflow_file` None: the repository's, else the setting's.
+    """
+
+    kind = "builds.run_workflow"
+    # A step is some requests, at the end the download of a log: ten minutes are for a slow one. Tries are for our own
+    # errors; what GitHub refuses for the moment is waited out by Again. A run may take half a minute to stop, and as
+    # long again when it has to be forced.
+    policy = Policy(timeout_s=600.0, max_tries=5, job_class="light", cancel_timeout_s=60.0)
+
+    build_id: int
+    rerun: Literal["all", "failed"] | None = None
+    workflow_file: str | None = None

@@ -14,10 +14,10 @@ from libs.common.database import utcnow, uuid7
 from libs.common.jobs import store
 from libs.common.jobs.view import LiveJob
 from services.builds.forges import ForgeEvent
-from services.builds.jobs import RunBuild
+from services.builds.jobs import RunBuild, RunWorkflow
 from services.builds.models import Build
 from services.builds.service.history import add_states, state
-from services.builds.states import BuildStatus
+from services.builds.states import BuildStatus, Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ def _next_of_sequence() -> Select[int]:
 
 def _build(start: Start, build_id: int) -> dict[str, Any]:
     event, now = start.event, utcnow()
+    on_github = start.repository.executor == Executor.GITHUB
     return {
         "id": build_id,
         "uid": secrets.token_urlsafe(16),
@@ -78,6 +79,8 @@ def _build(start: Start, build_id: int) -> dict[str, Any]:
         "message": event.message,
         "author": event.author,
         "changed_files": None if event.changed_files is None else list(event.changed_files),
+        "ref": (event.tag or event.branch) if on_github else None,
+        "run_repository": start.repository.full_name if on_github else None,
         "status": BuildStatus.PENDING.value,
         "job_id": start.job_id,
         "created_at": now,
@@ -98,9 +101,10 @@ def lane(start: Start) -> str:
 def _job(start: Start, build_id: int) -> store.NewJob:
     """The job that runs a build; of one branch only so many run at once as the repository says."""
     repository, event = start.repository, start.event
+    on_github = repository.executor == Executor.GITHUB
     return store.NewJob(
         id=start.job_id,
-        message=RunBuild(build_id=build_id),
+        message=RunWorkflow(build_id=build_id) if on_github else RunBuild(build_id=build_id),
         subject=("build", str(build_id)),
         owner=repository.owner,
         lane=lane(start),
