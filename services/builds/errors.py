@@ -3,9 +3,13 @@
 RequestError
 ├── WrongStateCode       400  a state code that is no multiple of five
 ├── InputsTooLarge       400  the workflow's inputs are more than GitHub takes
+├── InvalidConfiguration 400  the recipe to be saved is not valid; the details list its problems
+├── NotTranspilable      400  no Containerfile can be made of the recipe; the details list its problems
+├── InvalidFilename      400  the name of an example definition is a path
 ├── DeliveryRefused      401  the signature does not prove who sent it
 ├── LocalNotAllowed      403  the caller's code may not run as the worker does
-├── SharedIsReadOnly     403  a shared repository is changed by superusers, a shared build by pipelines' keys too
+├── SharedIsReadOnly     403  a shared repository is changed by superusers, a shared build or
+│                             configuration by pipelines' keys too
 ├── UnknownForge         404  no forge of this name; the message lists the names
 ├── UnknownRepository    404  no such repository, or somebody else's; nothing behind this webhook address
 ├── UnknownDelivery      404  no such delivery, or one of somebody else's repository
@@ -13,12 +17,16 @@ RequestError
 ├── UnknownBuild         404  no such build, or somebody else's
 ├── UnknownArtifact      404  the build has no artifact of this id
 ├── UnknownVariable      404  the build has no variable of this name
+├── UnknownConfiguration 404  no such configuration, or somebody else's
+├── UnknownVersion       404  the configuration has no version of this number, or no more
+├── UnknownDefinition    404  no example definition of this name
 ├── RepositoryExists     409  the owner has a repository of this name on this forge
 ├── RepositoryInactive   409  the repository is switched off
 ├── NotReplayable        409  what was refused, or said nothing, is not done again
 ├── RunFiltered          409  the repository's filters let no such run through
 ├── AmbiguousRepository  409  several repositories have this name; the details list them
 ├── TooManySecrets       409  the repository has as many secrets as it may
+├── ConfigurationExists  409  the owner has a configuration of this name
 ├── BuildNotEnded        409  a build that runs is not retried
 ├── BuildExists          409  the owner has a build of this build_id with another content
 ├── BuildStandsFailed    409  a failed build takes no states until it is reset
@@ -33,6 +41,7 @@ RequestError
 ├── NotPromotable        409  the build is not good, or makes no image
 ├── NotPromoted          409  the build is not in this channel
 ├── RepositoryGone       409  the build's repository was deleted
+├── RecipesBusy          503  too many long recipes are being read; try again
 └── SecretsUnreadable    503  the stored secrets were sealed under another SECRET_KEY
 """
 
@@ -69,6 +78,38 @@ class UnknownArtifact(NotFound):
 
 class UnknownVariable(NotFound):
     default_code = "VARIABLE_NOT_FOUND"
+
+
+class InvalidConfiguration(BadRequest):
+    default_code = "INVALID_CONFIGURATION"
+
+
+class NotTranspilable(BadRequest):
+    default_code = "TRANSPILATION_FAILED"
+
+
+class InvalidFilename(BadRequest):
+    default_code = "INVALID_FILENAME"
+
+
+class UnknownConfiguration(NotFound):
+    default_code = "CONFIGURATION_NOT_FOUND"
+
+
+class UnknownVersion(NotFound):
+    default_code = "VERSION_NOT_FOUND"
+
+
+class UnknownDefinition(NotFound):
+    default_code = "DEFINITION_NOT_FOUND"
+
+
+class ConfigurationExists(Conflict):
+    default_code = "CONFIGURATION_EXISTS"
+
+
+class RecipesBusy(Unavailable):
+    default_code = "RECIPES_BUSY"
 
 
 class InputsTooLarge(BadRequest):
