@@ -9,7 +9,7 @@ the repairer writes again what was missed.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -73,6 +73,18 @@ return {id, enqueued, epoch}
 """
 
 
+class Happening(NamedTuple):
+    """Something that happened to a thing by no job of ours, for the event stream alone.
+
+    `type` is the event's name, `subject` the thing as "type:id", `data` one line of JSON.
+    """
+
+    type: str
+    owner: int | None
+    subject: str
+    data: bytes
+
+
 class Live:
     """The writer of live pictures; one per process, safe to share between tasks.
 
@@ -131,6 +143,14 @@ class Live:
         )
         [(entry_id, *_)] = await self._run([(_keys(job_id), [*head, keys.EVENTS_MAX_LEN, 0])])
         return entry_id.decode() or None
+
+    async def tell(self, happenings: Sequence[Happening]) -> None:
+        """Append events that are about no job, in one round trip. Raises RedisError."""
+        pipe: Pipeline = self.redis.pipeline(transaction=False)
+        for one in happenings:
+            head = {"t": one.type, "o": _owner(one.owner), "s": one.subject, "j": "", "n": 0, "c": 0}
+            pipe.xadd(keys.EVENTS, {**head, "d": one.data}, maxlen=keys.EVENTS_MAX_LEN)  # approximate
+        await pipe.execute()
 
     async def _run(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         if self._sha is None:

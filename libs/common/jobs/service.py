@@ -17,7 +17,7 @@ from libs.common.database import Database
 from libs.common.errors import Conflict, NotFound
 from libs.common.jobs import cancelling, store
 from libs.common.jobs.kinds import JobRules
-from libs.common.jobs.live import Live
+from libs.common.jobs.live import Happening, Live
 from libs.common.jobs.publisher import Marker
 from libs.common.jobs.queue import Queue
 from libs.common.jobs.store import JobFilter
@@ -85,6 +85,19 @@ class Jobs:
             self._outage.over()
             self.marker.note(handed_out, epoch)
         return [None] * len(announcements)
+
+    async def tell(self, happenings: Sequence[Happening]) -> None:
+        """After the commit: show what happened to things without a job of theirs.
+
+        Bounded in time and never raises for Redis: whoever reads the thing anew sees it all the same.
+        """
+        try:
+            async with asyncio.timeout(self._settings.accept_publish_timeout_ms / 1000):
+                await self.live.tell(happenings)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._outage.failed(error)
+        else:
+            self._outage.over()
 
     async def cancel(self, job_id: uuid.UUID, actor: Actor | None = None) -> LiveJob:
         """Cancel a job: one that never started ends at once, any other is told and ends when its work is undone.

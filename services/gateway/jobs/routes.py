@@ -205,14 +205,17 @@ def router(jobs: Jobs, hub: Hub, reader: LogReader, *, pace: Pace | None = None)
             str | None, QueryParameter(name="jobs", description="Only these jobs: ids, by commas")
         ] = None,
         subject: Annotated[str | None, QueryParameter(description="Only jobs about this, as build:12")] = None,
-        types: Annotated[str | None, QueryParameter(description="Only these of log, status, end, by commas")] = None,
+        types: Annotated[
+            str | None, QueryParameter(description="Only these of log, status, end, build, by commas")
+        ] = None,
         last_event_id: Annotated[str | None, QueryParameter(description=_LAST_EVENT_ID)] = None,
         last_event_id_header: Annotated[
             str | None, HeaderParameter(name="Last-Event-ID", description=_LAST_EVENT_ID)
         ] = None,
     ) -> Response[bytes]:
-        """`event: log` carries `{job, subject, lines}`, `status` and `end` a job. A client that comes back with the
-        last event id gets what it missed; `event: reset` says that this is not possible and that it should read anew.
+        """`event: log` carries `{job, subject, lines}`, `status` and `end` a job, `build` what a pipeline reported:
+        `{id, uid, status, state_code, stage, updated_at}`. A client that comes back with the last event id gets what it
+        missed; `event: reset` says that this is not possible and that it should read anew.
         """
         named = None if job_ids is None else await views.named(principal, job_ids)
         wanted = _wanted(principal, subject, _types(types))
@@ -317,10 +320,10 @@ def _wanted(principal: Principal, subject: str | None, types: frozenset[str]) ->
 
 
 def _types(text: str | None) -> frozenset[str]:
-    known = frozenset({"log", "status", "end"})
+    known = frozenset({"log", "status", "end", "build"})
     asked = known if text is None else frozenset(word.strip() for word in text.split(","))
     if not asked <= known:
-        raise _invalid("types", "Each must be one of log, status, end")
+        raise _invalid("types", "Each must be one of log, status, end, build")
     return asked
 
 
