@@ -21,13 +21,15 @@ _OVERLAP_MAX_S: Final = 30 * 24 * 3600  # whoever needs both for longer sets no 
 
 Forge = Literal["forgejo", "gitea", "github", "gitlab"]
 EventName = Literal["push", "tag", "pull_request", "release"]
-ExecutorName = Literal["local"]
+ExecutorName = Literal["local", "github"]
 """Who can run builds today."""
 
 FullName = Annotated[str, msgspec.Meta(pattern=r"^[^\s\x00-\x1f/]+(/[^\s\x00-\x1f/]+)+$", max_length=_NAME_MAX)]
 CloneUrl = Annotated[str, msgspec.Meta(min_length=1, max_length=_URL_MAX)]
 PageUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=_URL_MAX)]
 PipelinePath = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_MAX)]
+# A file of .github/workflows: GitHub's addresses take its name without the folder.
+WorkflowFile = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+\.ya?ml$", max_length=_NAME_MAX)]
 Glob = Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_MAX)]
 VariableName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=_NAME_MAX)]
 Environment = Annotated[
@@ -64,6 +66,7 @@ class NewRepository(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html_url: PageUrl | None = None
     executor: ExecutorName = "local"
     pipeline_path: PipelinePath = ".slipway.yml"
+    workflow_file: WorkflowFile | None = None
     filters: FilterChoice = msgspec.field(default_factory=FilterChoice)
     env: Environment = {}
     active: bool = True
@@ -71,18 +74,24 @@ class NewRepository(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RepositoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to change; what is absent stays. `owner` (null: shared) is changed by superusers only."""
+    """What is to change; what is absent stays.
+
+    `owner` (null: shared) and `uses_operator_token` (the operator's token or App acts for this repository on GitHub)
+    are changed by superusers only.
+    """
 
     full_name: FullName | UnsetType = UNSET
     clone_url: CloneUrl | UnsetType = UNSET
     html_url: PageUrl | UnsetType | None = UNSET
     executor: ExecutorName | UnsetType = UNSET
     pipeline_path: PipelinePath | UnsetType = UNSET
+    workflow_file: WorkflowFile | UnsetType | None = UNSET
     filters: FilterChoice | UnsetType = UNSET
     env: Environment | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     concurrency: Concurrency | UnsetType = UNSET
     owner: OwnerId | UnsetType | None = UNSET
+    uses_operator_token: bool | UnsetType = UNSET
 
 
 class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,6 +150,8 @@ class WebhookView(msgspec.Struct, frozen=True):
 class RepositoryView(msgspec.Struct, frozen=True):
     """A repository. `owner` null: shared. `secrets` are names, `credentials` says which kind is stored.
 
+    `workflow_file` null: the one that the operator set (GITHUB_WORKFLOW_FILE).
+
     `problem` says in words why stored secrets cannot be used; null when all is well.
     """
 
@@ -151,6 +162,7 @@ class RepositoryView(msgspec.Struct, frozen=True):
     html_url: str | None
     executor: str
     pipeline_path: str
+    workflow_file: str | None
     filters: FilterChoice
     env: dict[str, str]
     owner: int | None
@@ -159,6 +171,7 @@ class RepositoryView(msgspec.Struct, frozen=True):
     webhook: WebhookView
     secrets: list[str]
     credentials: Literal["password", "ssh_key"] | None
+    uses_operator_token: bool
     concurrency: Concurrency
     problem: str | None
     created_at: datetime
@@ -230,6 +243,7 @@ REPOSITORY_EXAMPLE: Final[dict[str, Any]] = {
     "html_url": "https://git.example/ada/engine",
     "executor": "local",
     "pipeline_path": ".slipway.yml",
+    "workflow_file": None,
     "filters": {"events": ["push", "tag"], "branches": ["main", "release/*"]},
     "env": {"PYTHONUNBUFFERED": "1"},
     "owner": 1,
@@ -241,6 +255,7 @@ REPOSITORY_EXAMPLE: Final[dict[str, Any]] = {
     },
     "secrets": ["DEPLOY_TOKEN"],
     "credentials": "password",
+    "uses_operator_token": False,
     "concurrency": {"limit": 1, "newest_wins": False},
     "problem": None,
     "created_at": "2026-11-20T18:00:00Z",

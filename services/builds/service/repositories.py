@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import audit
 from libs.common.audit import Actor
 from libs.common.database import Database, utcnow
+from libs.common.http.errors import Detail, invalid
 from libs.common.http.principal import Principal
 from libs.common.jobs import cancelling, store
 from libs.common.jobs.kinds import JobFailure
@@ -94,8 +95,9 @@ class Repositories:
     # --- changing ---------------------------------------------------------------------------------------------------
 
     async def register(self, principal: Principal, actor: Actor, new: NewRepository) -> Kept:
-        """Make a repository of the caller's own. Raises RepositoryExists and LocalNotAllowed."""
+        """Make a repository of the caller's own. Raises RepositoryExists, LocalNotAllowed and Invalid."""
         may_run_on(new.executor, principal)
+        _check_executor(new.executor, new.forge)
         values = new_repository(new.forge, new.full_name, new.clone_url, executor=new.executor)
         values |= _columns(new) | {"owner": principal.user_id}
         async with self._database.transaction() as tx:
@@ -105,13 +107,23 @@ class Repositories:
         return self._kept(row)
 
     async def change(self, principal: Principal, actor: Actor, uid: str, change: RepositoryChange) -> Kept:
-        """Change what is given. Raises RepositoryExists when the new name or owner is taken, and LocalNotAllowed."""
+        """Change what is given.
+
+        Raises RepositoryExists when the new name or owner is taken, LocalNotAllowed, SharedIsReadOnly and Invalid.
+        """
         values = _columns(change)
         async with self._database.transaction() as tx:
             row = await _changeable(tx, principal, uid)
-            if "owner" in values and values["owner"] != row.owner and not principal.is_superuser:
-                raise SharedIsReadOnly("Only a superuser gives a repository another owner")
             changed = {name: value for name, value in values.items() if value != getattr(row, name)}
+            if "owner" in changed and not principal.is_superuser:
+                raise SharedIsReadOnly("Only a superuser gives a repository another owner")
+            if "uses_operator_token" in changed and not principal.is_superuser:
+                raise SharedIsReadOnly(
+                    "Only a superuser lets the operator's token act for a repository, or not any more"
+                )
+            if "full_name" in changed and row.uses_operator_token and not principal.is_superuser:
+                changed["uses_operator_token"] = False  # it was allowed for that name, not for any that its owner likes
+            _check_executor(changed.get("executor"), row.forge)
             if {"executor", "clone_url"} & changed.keys():  # other code is going to be run
                 may_run_on(changed.get("executor", row.executor), principal)
             if {"full_name", "owner"} & changed.keys():
@@ -243,6 +255,13 @@ def may_run_on(executor: str, principal: Principal) -> None:
         raise LocalNotAllowed(
             "Local builds run as Slipway's worker does. A superuser can allow it on the page Users, or by "
             'PATCH /api/users/{id} with {"may_run_local": true}'
+        )
+
+
+def _check_executor(executor: str | None, forge: str) -> None:
+    if executor == Executor.GITHUB and forge != "github":
+        raise invalid(
+            [Detail(["body", "executor"], "GitHub runs workflows of its own repositories only", "value_error")]
         )
 
 

@@ -1,8 +1,9 @@
-"""The secrets of repositories: three columns that are JSON inside and sealed outside.
+"""The secrets of repositories: four columns that are JSON inside and sealed outside.
 
     sealed_webhook_secrets  list of WebhookSecret, newest first: what proves deliveries to the repository's own address
     sealed_secrets          object, name -> value: what pipelines may name
     sealed_credentials      object, fields of Credentials: how a private repository is cloned
+    sealed_api_token        text: the token with which we speak to the forge's REST API for this repository
 
 What is sealed is bound to its column and to its repository's uid, so none can be moved to another place.
 """
@@ -21,6 +22,7 @@ PURPOSES: Final = {
     "sealed_webhook_secrets": "webhook",
     "sealed_secrets": "secrets",
     "sealed_credentials": "credentials",
+    "sealed_api_token": "api token",
 }
 """Each sealed column of a repository with the first word of its purpose, `<word>:<uid>`."""
 
@@ -67,6 +69,10 @@ class Vault:
 
     def credentials(self, repository: Any) -> Credentials:
         return self._open(repository, "sealed_credentials", Credentials) or Credentials()
+
+    def api_token(self, repository: Any) -> str | None:
+        """The repository's own token of its forge's REST API, None when it has none."""
+        return self._open(repository, "sealed_api_token", str)
 
     def seal(self, uid: str, column: str, value: Any) -> bytes | None:
         """Answer a column's new content; None, an empty column, for an empty value."""
