@@ -13,7 +13,7 @@ from libs.common.jobs.kinds import JobRules, Outcome
 from libs.common.jobs.view import LiveJob
 from services.builds.errors import BuildNotEnded, RepositoryGone
 from services.builds.jobs import RunBuild
-from services.builds.models import Build, BuildState
+from services.builds.models import Build, BuildFailure, BuildState
 from services.builds.states import ENDED, OF_JOB, BuildStatus
 
 # Made once, as in deliveries.py.
@@ -81,11 +81,18 @@ async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
     fresh: dict[str, Any] = {"status": BuildStatus.PENDING.value, "state_code": 0, "stage": None, "error": None}
     fresh |= {"exit_code": None, "started_at": None, "finished_at": None, "job_id": new.view.id, "updated_at": utcnow()}
     await tx.execute(update(Build).where(Build.id == build_id).values(fresh))
+    await retire_failures(tx, build_id)
     await add_state(tx, build_id, new.view.id, BuildStatus.PENDING, 0, actor="slipway", message="Build retried")
 
 
 RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
 """What builds do when their jobs end or are retried, for every process."""
+
+
+async def retire_failures(tx: AsyncConnection, build_id: int) -> None:
+    """Say of what pipelines reported that the build does not stand failed because of it any more; it is kept."""
+    standing = update(BuildFailure).where(BuildFailure.build_id == build_id, BuildFailure.retired_at.is_(None))
+    await tx.execute(standing.values(retired_at=utcnow()))
 
 
 async def add_state(

@@ -19,7 +19,8 @@ from libs.common.jobs.view import LiveJob
 from services.builds.errors import BuildNotEnded, InputsTooLarge, NotRerunnable, RepositoryGone, UnknownBuild
 from services.builds.jobs import RunWorkflow
 from services.builds.models import Build
-from services.builds.service.history import add_state
+from services.builds.service.axes import remember
+from services.builds.service.history import add_state, retire_failures
 from services.builds.states import ENDED, BuildStatus, Executor
 
 # Limits of GitHub's own (docs.github.com, workflow syntax, on.workflow_dispatch.inputs): 25 inputs, and 65,535
@@ -97,6 +98,7 @@ class Workflows:
             "created_at": now,
             "updated_at": now,
         }
+        await remember(tx, platform=platform, os_version=os_version, image_type=image_type)
         number: int = (await tx.execute(insert(Build).values(values).returning(Build.id))).scalar_one()
         await add_state(tx, number, job_id, BuildStatus.PENDING, 0, actor=actor, message="Build initialized")
         job = store.NewJob(
@@ -168,4 +170,5 @@ async def _begin_again(tx: AsyncConnection, build_id: int, job: LiveJob, *, acto
     fresh |= {"exit_code": None, "conclusion": None, "started_at": None, "finished_at": None}
     fresh |= {"job_id": job.view.id, "updated_at": utcnow()}
     await tx.execute(update(Build).where(Build.id == build_id).values(fresh))
+    await retire_failures(tx, build_id)
     await add_state(tx, build_id, job.view.id, BuildStatus.PENDING, 0, actor=actor, message=message)
