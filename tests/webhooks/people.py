@@ -30,11 +30,11 @@ class Caller:
     async def patch(self, path: str, body: Any) -> httpx.Response:
         return await self.site.client.patch(path, json=body, headers=self.headers)
 
-    async def put(self, path: str, body: Any) -> httpx.Response:
-        return await self.site.client.put(path, json=body, headers=self.headers)
+    async def put(self, path: str, body: Any, **headers: str) -> httpx.Response:
+        return await self.site.client.put(path, json=body, headers=self.headers | headers)
 
-    async def delete(self, path: str) -> httpx.Response:
-        return await self.site.client.delete(path, headers=self.headers)
+    async def delete(self, path: str, **headers: str) -> httpx.Response:
+        return await self.site.client.delete(path, headers=self.headers | headers)
 
     async def registered(self, **other: Any) -> str:
         """Register a repository, with what differs from NEW; answers its uid."""
