@@ -24,7 +24,7 @@ class Bodies:
         example = self._example("repos/get", repository)
         for other in ("parent", "source", "template_repository"):  # ours is no fork
             example.pop(other, None)
-        return example | self._names(repository) | {"default_branch": repository.default_branch}
+        return example | self._names(repository) | {"default_branch": repository.default_branch, "language": None}
 
     def run(self, repository: Repository, run: Run) -> dict[str, Any]:
         where = f"{self._api_of(repository)}/actions/runs/{run.id}"
