@@ -6,6 +6,10 @@ RequestError
 ├── InvalidConfiguration 400  the recipe to be saved is not valid; the details list its problems
 ├── NotTranspilable      400  no Containerfile can be made of the recipe; the details list its problems
 ├── InvalidFilename      400  the name of an example definition is a path
+├── NothingToBuild       400  a trigger names neither a recipe nor what to pick one by
+├── NoDefinitionFits     400  no definition is for this system or desktop
+├── InvalidRecipe        400  the recipe of a trigger cannot be used
+├── NotCancellable       400  the build has ended
 ├── DeliveryRefused      401  the signature does not prove who sent it
 ├── LocalNotAllowed      403  the caller's code may not run as the worker does
 ├── SharedIsReadOnly     403  a shared repository is changed by superusers, a shared build or
@@ -42,6 +46,7 @@ RequestError
 ├── NotPromoted          409  the build is not in this channel
 ├── RepositoryGone       409  the build's repository was deleted
 ├── RecipesBusy          503  too many long recipes are being read; try again
+├── GitHubNotConfigured  503  no token or App, or no repository, for image builds
 └── SecretsUnreadable    503  the stored secrets were sealed under another SECRET_KEY
 """
 
@@ -210,3 +215,23 @@ class TooManyArtifacts(Conflict):
 
 class TooManyVariables(Conflict):
     default_code = "TOO_MANY_VARIABLES"
+
+
+class NothingToBuild(BadRequest):
+    default_code = "NOTHING_TO_BUILD"
+
+
+class NoDefinitionFits(BadRequest):
+    default_code = "NO_DEFINITION_FITS"
+
+
+class InvalidRecipe(BadRequest):
+    default_code = "INVALID_RECIPE"
+
+
+class NotCancellable(BadRequest):
+    default_code = "BUILD_ENDED"
+
+
+class GitHubNotConfigured(Unavailable):
+    default_code = "GITHUB_NOT_CONFIGURED"

@@ -66,16 +66,12 @@ class Catalogue:
     async def get(self, principal: Principal, ref: str) -> Found:
         """Read a build by its uid or the caller's name for it; raises UnknownBuild."""
         async with self._database.reading() as tx:
-            return await self._found(tx, principal, await visible_build(tx, principal, ref))
+            return await _found(tx, principal, await visible_build(tx, principal, ref))
 
     async def numbered(self, principal: Principal, number: int) -> Found:
         """Read a build by its number (`id`); raises UnknownBuild."""
         async with self._database.reading() as tx:
-            query = _rows().where(Build.id == number, builds_seen_by(principal))
-            row = (await tx.execute(query)).one_or_none()
-            if row is None:
-                raise UnknownBuild(f"Build {number} not found")
-            return await self._found(tx, principal, row)
+            return await numbered_build(tx, principal, number)
 
     async def states(self, principal: Principal, ref: str, *, limit: int, offset: int) -> tuple[list[Any], int]:
         """Read a build's history oldest first, with how many entries it has; raises UnknownBuild.
@@ -89,11 +85,6 @@ class Catalogue:
             page = select(BuildState.__table__, _LEFT_AT).where(of_build).order_by(BuildState.id)
             return list(await tx.execute(page.limit(limit).offset(offset))), total
 
-    @staticmethod
-    async def _found(tx: AsyncConnection, principal: Principal, row: Any) -> Found:
-        offered = await channels_of(tx, [row.id], seen=builds_seen_by(principal))
-        return Found(row, offered.get(row.id, []))
-
 
 def builds_seen_by(principal: Principal) -> ColumnElement[bool]:
     """The condition for builds that exist for the caller."""
@@ -103,21 +94,32 @@ def builds_seen_by(principal: Principal) -> ColumnElement[bool]:
     return shared if principal.user_id is None else or_(shared, Build.owner == principal.user_id)
 
 
-async def visible_build(tx: AsyncConnection, principal: Principal, ref: str, *, lock: bool = False) -> Any:
-    """Read the build that `ref` means to the caller, with `lock` for a change; raises UnknownBuild.
+async def numbered_build(tx: AsyncConnection, principal: Principal, number: int) -> Found:
+    """Read a build that the caller may see by its number (`id`); raises UnknownBuild."""
+    row = (await tx.execute(_rows().where(Build.id == number, builds_seen_by(principal)))).one_or_none()
+    if row is None:
+        raise UnknownBuild(f"Build {number} not found")
+    return await _found(tx, principal, row)
 
-    A uid goes first, then the caller's own name for a build, then the name of a shared one. Of shared ones with the
-    same name, which only two of them made at the same moment could be, the newest counts.
+
+async def visible_build(tx: AsyncConnection, principal: Principal, ref: str) -> Any:
+    """Read the build that `ref` means to the caller; raises UnknownBuild. For a change: refs.py.
+
+    A uid goes first, then the caller's own name for a build, then the name of a shared one.
     """
     by_uid = [Build.uid == ref, builds_seen_by(principal)]
     shared = [Build.build_id == ref, Build.owner.is_(None)]
     own = [Build.build_id == ref, Build.owner == principal.user_id]
     for conditions in (by_uid, own, shared) if principal.user_id is not None else (by_uid, shared):
-        query = _rows().where(*conditions).order_by(Build.id.desc()).limit(1)
-        row = (await tx.execute(query.with_for_update(of=Build) if lock else query)).one_or_none()
+        row = (await tx.execute(_rows().where(*conditions).limit(1))).one_or_none()
         if row is not None:
             return row
     raise UnknownBuild(f"Build not found: {ref}")
+
+
+async def _found(tx: AsyncConnection, principal: Principal, row: Any) -> Found:
+    offered = await channels_of(tx, [row.id], seen=builds_seen_by(principal))
+    return Found(row, offered.get(row.id, []))
 
 
 def conditions_of(wanted: BuildFilter) -> list[ColumnElement[bool]]:
