@@ -14,6 +14,9 @@ import { step } from './parts/rows.js';
 // [heading, [[address, words, icon, second key of "g _"], ...]]. Servers, apps and images join as groups of their own.
 const NAVIGATION = [
   ['Builds', [
+    ['/ui/builds', 'Builds', 'build', 'b'],
+    ['/ui/matrix', 'Image matrix', 'matrix', 'm'],
+    ['/ui/configurations', 'Configurations', 'recipe', 'c'],
     ['/ui/jobs', 'Jobs', 'jobs', 'j'],
     ['/ui/deliveries', 'Deliveries', 'inbox', 'd'],
     ['/ui/repositories', 'Repositories', 'repository', 'r'],

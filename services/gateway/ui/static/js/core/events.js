@@ -13,7 +13,7 @@ import { SIGNED_OUT, api } from './api.js';
 /** Fired on `window` with the state in `detail`: "idle", "connecting", "live" or "lost". */
 export const STREAM_STATE = 'slipway:stream';
 
-const TYPES = 'status,end';
+const TYPES = ['status', 'end', 'build'];
 const HIDDEN_MS = 30_000;
 const LEAVE_MS = 500; // from one view to the next, the stream stays open
 const BACKOFF_MS = [500, 1000, 2000, 3000]; // a gateway that restarts is back within seconds
@@ -25,7 +25,10 @@ let failures = 0;
 let timer = null;
 let state = 'idle';
 
-/** Call the handlers (`status`, `end` with a job; `reset` without anything) until `signal` is aborted. */
+/**
+ * Call the handlers (`status`, `end` with a job; `build` with what a pipeline reported of a build; `reset` without
+ * anything) until `signal` is aborted.
+ */
 export function listen(handlers, signal) {
   listeners.add(handlers);
   signal.addEventListener('abort', () => {
@@ -49,7 +52,7 @@ document.addEventListener('visibilitychange', () => {
 function connect() {
   clearTimeout(timer);
   tell(failures ? 'lost' : 'connecting');
-  const query = new URLSearchParams({ types: TYPES });
+  const query = new URLSearchParams({ types: TYPES.join() });
   if (lastId) query.set('last_event_id', lastId);
   const opened = new EventSource(`/events?${query}`);
   source = opened;
@@ -68,7 +71,7 @@ function connect() {
       later(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1], () => listeners.size > 0 && !source && connect());
     }
   };
-  for (const type of ['status', 'end']) {
+  for (const type of TYPES) {
     opened.addEventListener(type, (event) => {
       if (event.lastEventId) lastId = event.lastEventId;
       emit(type, JSON.parse(event.data));

@@ -1,13 +1,14 @@
 /** The head of a job page: what it is, where it stands, why it waits or failed, and what can be done about it. */
 
 import { api, intents } from '../core/api.js';
-import { fill, h } from '../core/html.js';
+import { h } from '../core/html.js';
 import { navigate } from '../core/router.js';
 import { ago, duration, elapsed } from '../core/time.js';
 import { asking, button, copyButton } from '../parts/buttons.js';
 import { icon } from '../parts/icons.js';
 import { announce, notify } from '../parts/notices.js';
 import { facts, head } from '../parts/page.js';
+import { Places } from '../parts/places.js';
 import { isEnded, jobBadge } from '../parts/status.js';
 import { advice, waiting } from './advice.js';
 import { stateMark } from './row.js';
@@ -18,7 +19,7 @@ import { stateMark } from './row.js';
  * `changed(job)` takes what an action answered.
  */
 export function summary(job, changed) {
-  const parts = new Parts(['state', 'actions', 'facts', 'notice', 'steps', 'kin']);
+  const parts = new Places('job', ['state', 'actions', 'facts', 'notice', 'steps', 'kin']);
   parts.show('kin', job.retry_of, () => job.retry_of && kin('A retry of', job.retry_of));
   const element = h(
     'div', { class: 'job-head' },
@@ -47,27 +48,6 @@ export function summary(job, changed) {
       ]);
     },
   };
-}
-
-/** Places that are drawn anew only when what they show has changed, so that focus and open questions stay. */
-class Parts {
-  #places;
-  #shown = new Map();
-
-  constructor(names) {
-    this.#places = new Map(names.map((name) => [name, h('div', { class: `job-${name}` })]));
-  }
-
-  place(name) {
-    return this.#places.get(name);
-  }
-
-  show(name, about, make) {
-    const text = JSON.stringify(about);
-    if (this.#shown.get(name) === text) return;
-    this.#shown.set(name, text);
-    fill(this.#places.get(name), make());
-  }
 }
 
 export function nameOf(job) {
@@ -100,9 +80,9 @@ function actions(job, changed) {
 function factsOf(job) {
   const query = new URLSearchParams({ repo: job.repo ?? '' });
   const branch = new URLSearchParams({ repo: job.repo ?? '', branch: job.branch ?? '' });
-  const deliveries = new URLSearchParams({ repository: job.repo ?? '' });
+  const delivery = new URLSearchParams({ job: job.id });
   return facts([
-    job.repo && ['Repository', [h('a', { href: `/ui/jobs?${query}` }, job.repo), ' · ', h('a', { href: `/ui/deliveries?${deliveries}` }, 'deliveries')]],
+    job.repo && ['Repository', [h('a', { href: `/ui/jobs?${query}` }, job.repo), ' · ', h('a', { href: `/ui/deliveries?${delivery}` }, 'its delivery')]],
     job.branch && ['Branch', h('a', { href: `/ui/jobs?${branch}` }, icon('branch'), job.branch)],
     job.commit && ['Commit', h('span', { class: 'copied' }, h('code', { title: job.commit }, job.commit.slice(0, 12)), copyButton(job.commit))],
     ['Created', ago(job.created_at)],

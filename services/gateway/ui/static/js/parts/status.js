@@ -6,8 +6,11 @@ import { icon } from './icons.js';
 const LOOKS = {
   pending: ['clock', 'wait', 'Pending'],
   running: ['running', 'run', 'Running'],
+  queued: ['clock', 'wait', 'Queued'],
+  in_progress: ['running', 'run', 'Running'],
   success: ['check', 'good', 'Success'],
   failed: ['cross', 'bad', 'Failed'],
+  failure: ['cross', 'bad', 'Failed'],
   cancelled: ['skipped', 'none', 'Cancelled'],
   accepted: ['check', 'good', 'Accepted'],
   ignored: ['skipped', 'none', 'Ignored'],
