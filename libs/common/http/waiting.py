@@ -35,16 +35,20 @@ class AwaitEnd(Protocol):
         ...
 
 
-async def waited(request: Request[Any, Any, State], job: LiveJob) -> tuple[LiveJob, dict[str, str]]:
+async def waited(
+    request: Request[Any, Any, State], job: LiveJob, *, unasked_s: int = 0
+) -> tuple[LiveJob, dict[str, str]]:
     """Wait as long as the client prefers; the job as it is then, and the headers that say what was applied.
 
-    Without the preference, or where nobody can wait, the job comes back at once and without headers. Call it outside
-    of any transaction, after the commit.
+    Without the preference it waits `unasked_s` seconds, and the headers are empty; where nobody can wait, the job comes
+    back at once. Call it outside of any transaction, after the commit.
     """
     wait_s = preferred_wait_s(request.headers.getall("prefer", []))
     await_end: AwaitEnd | None = request.app.state.get("await_end")
-    if wait_s is None or await_end is None:
+    if await_end is None or (wait_s is None and not unasked_s):
         return job, {}
+    if wait_s is None:
+        return await await_end(job, unasked_s), {}
     return await await_end(job, wait_s), {"Preference-Applied": f"wait={wait_s}"}
 
 
