@@ -15,6 +15,8 @@ class Configuration(Base):
     __table_args__ = (
         Index("uq_configurations_owner_name", "owner", "name", unique=True),
         Index("ix_configurations_updated", "updated_at", "id"),
+        # SQLite would give the id of a deleted one to the next, which a pipeline that still names it would then build.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("created_at", database.UTCDateTime(), nullable=False),
         sa.Column("updated_at", database.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_configurations")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("configurations", schema=None) as batch_op:
         batch_op.create_index("ix_configurations_updated", ["updated_at", "id"], unique=False)
