@@ -130,7 +130,10 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
     parts = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
     parts += [Repairer(database, live, runtime).run, hub.run, uses.run]
     kept = loaded[RetentionSettings]
-    parts += [Retention(database, audit_days=kept.audit_days, delivery_days=kept.delivery_days).run]
+    retention = Retention(
+        database, audit_days=kept.audit_days, delivery_days=kept.delivery_days, build_days=kept.build_days
+    )
+    parts += [retention.run]
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Forgetting what is old: entries of the audit log, deliveries, and answers kept for idempotency keys."""
+"""Forgetting what is old: audit log, deliveries, ended builds, and answers kept for idempotency keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import audit
 from libs.common.database import Database, utcnow
 from libs.common.idempotency import answers
-from services.builds.service import delivery_log
+from services.builds.service import catalogue, delivery_log
 
 log = structlog.get_logger()
 
@@ -20,6 +20,8 @@ log = structlog.get_logger()
 _EVERY_S: Final = 600.0
 # Rows of one transaction: some 20 ms, in which SQLite lets nobody else write.
 _AT_ONCE: Final = 1000
+# A build takes its history with it, some dozen rows.
+_BUILDS_AT_ONCE: Final = 100
 
 Forget = Callable[[AsyncConnection], Awaitable[int]]
 
@@ -27,13 +29,14 @@ Forget = Callable[[AsyncConnection], Awaitable[int]]
 class Retention:
     """Sweeps every ten minutes, in each gateway: two at once pass over each other's rows.
 
-    `audit_days` and `delivery_days` say how long; 0 keeps for ever.
+    The days say how long; 0 keeps for ever.
     """
 
-    def __init__(self, database: Database, *, audit_days: int, delivery_days: int = 0) -> None:
+    def __init__(self, database: Database, *, audit_days: int, delivery_days: int = 0, build_days: int = 0) -> None:
         self._database = database
         self._audit_days = audit_days
         self._delivery_days = delivery_days
+        self._build_days = build_days
 
     async def run(self) -> None:
         while True:
@@ -52,10 +55,13 @@ class Retention:
         if self._delivery_days:
             oldest = utcnow() - timedelta(days=self._delivery_days)
             await self._forget("deliveries", lambda tx: delivery_log.forget(tx, oldest, most=_AT_ONCE))
+        if self._build_days:
+            ended = utcnow() - timedelta(days=self._build_days)
+            await self._forget("builds", lambda tx: catalogue.forget(tx, ended, most=_BUILDS_AT_ONCE), _BUILDS_AT_ONCE)
 
-    async def _forget(self, what: str, forget: Forget) -> None:
-        gone, in_all = _AT_ONCE, 0
-        while gone == _AT_ONCE:
+    async def _forget(self, what: str, forget: Forget, at_once: int = _AT_ONCE) -> None:
+        gone, in_all = at_once, 0
+        while gone == at_once:
             async with self._database.transaction() as tx:
                 gone = await forget(tx)
             in_all += gone

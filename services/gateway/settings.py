@@ -120,3 +120,11 @@ class RetentionSettings(Settings, frozen=True):
             ge=0,
         ),
     ] = 30
+    build_days: Annotated[
+        int,
+        setting(
+            "BUILD_RETENTION_DAYS",
+            "days for which ended builds are kept; 0: for ever; what a channel has and the newest good images stay",
+            ge=0,
+        ),
+    ] = 90

@@ -1,17 +1,40 @@
-"""HTTP in, by resource: what forges send to, repositories and their secrets, deliveries, runs."""
+"""HTTP in, by resource: what forges send to, repositories and their secrets, deliveries, runs, reported builds."""
 
 from litestar.types import ControllerRouterHandler
 
 from libs.common.crypto import Sealer
 from libs.common.database import Database
 from libs.common.jobs.service import Jobs
-from services.builds.routes import deliveries, repositories, repository_secrets, runs, webhooks
+from services.builds.routes import (
+    artifacts,
+    badges,
+    builds,
+    dashboard,
+    deliveries,
+    matrix,
+    reported_builds,
+    repositories,
+    repository_secrets,
+    runs,
+    variables,
+    webhooks,
+)
 from services.builds.service import Builds
+from services.builds.service.artifacts import Artifacts
+from services.builds.service.badges import Badges
+from services.builds.service.catalogue import Catalogue
+from services.builds.service.dashboard import Dashboard
 from services.builds.service.delivery_log import DeliveryLog
+from services.builds.service.matrix import Matrix
+from services.builds.service.promotions import Promotions
+from services.builds.service.reports import Reports
 from services.builds.service.repositories import Repositories
 from services.builds.service.runs import Runs
 from services.builds.service.sealed import Vault
 from services.builds.service.signatures import Signatures
+from services.builds.service.state_posts import StatePosts
+from services.builds.service.statistics import Statistics
+from services.builds.service.variables import Variables
 from services.builds.settings import WebhookSettings
 
 
@@ -39,4 +62,11 @@ def routers(
         repository_secrets.router(registered),
         deliveries.router(DeliveryLog(database), started, Signatures(database, vault, settings)),
         runs.start(started, jobs.queue),
+        reported_builds.router(Reports(database, jobs), StatePosts(database, jobs)),
+        artifacts.router(Artifacts(database)),
+        variables.router(Variables(database, sealer)),
+        dashboard.router(Dashboard(database)),
+        builds.router(Catalogue(database), Promotions(database)),
+        matrix.router(Matrix(database), Statistics(database)),
+        badges.router(Badges(database)),
     ]

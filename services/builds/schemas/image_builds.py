@@ -85,7 +85,7 @@ class ImageBuildPage(msgspec.Struct, frozen=True):
 
 
 class ImageBuildStatus(msgspec.Struct, frozen=True):
-    """A build with its run on GitHub, as Slipway knows it by now: `workflow_status` is queued, in_progress or completed.
+    """A build with its run on GitHub, as Slipway knows it: `workflow_status` is queued, in_progress or completed.
 
     All but the build is null while there is no run.
     """
