@@ -173,6 +173,39 @@ async def webhook_secret(world: World) -> Made:
     return Made({**made.ids, "secret_id": added.json()["id"]}, mark=made.mark)
 
 
+async def new_build(_: World) -> Made:
+    return Made(body=NEW_BUILD | {"build_id": fresh("build")})
+
+
+async def reported_build(world: World) -> Made:
+    """A build of the owner's that a pipeline reports on."""
+    made = await world.owner.post("/builds", NEW_BUILD | {"build_id": fresh("build")})
+    assert made.status_code == 201, made.text
+    uid = made.json()["id"]
+    return Made({"ref": uid, "platform": NEW_BUILD["platform"]}, mark=uid)
+
+
+async def failed_build(world: World) -> Made:
+    made = await reported_build(world)
+    failed = await world.owner.post(f"/builds/{made.mark}/failure", {"error_message": "no"})
+    assert failed.status_code == 200, failed.text
+    return made
+
+
+async def artifact(world: World) -> Made:
+    made = await reported_build(world)
+    added = await world.owner.post(f"/builds/{made.mark}/artifacts", ARTIFACT)
+    assert added.status_code == 201, added.text
+    return Made({**made.ids, "artifact_id": added.json()["id"]}, mark=made.mark)
+
+
+async def variable(world: World) -> Made:
+    made = await reported_build(world)
+    put = await world.owner.put(f"/builds/{made.mark}/variables", VARIABLE)
+    assert put.status_code == 200, put.text
+    return Made({**made.ids, "key": VARIABLE["key"]}, mark=made.mark)
+
+
 async def api_key(world: World) -> Made:
     made = await world.owner.post("/api/v1/api-keys", {"name": fresh("key"), "scopes": ["jobs:read"]})
     assert made.status_code == 201, made.text
@@ -221,6 +254,9 @@ async def _put(world: World, path: str, body: Any) -> None:
 # --- cases ----------------------------------------------------------------------------------------------------------
 
 CREDENTIALS: Final = {"username": "ada", "password": "hunter22"}
+NEW_BUILD: Final = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "base"}
+ARTIFACT: Final = {"artifact_name": "disk", "type": "image", "path": "s3://images/disk", "storage_backend": "s3"}
+VARIABLE: Final = {"key": "AMI", "value": "ami-1"}
 LOGIN: Final = {"username": "owner", "password": PASSWORD}
 _LOG_FORMS: Final = ("application/json", "text/plain", "text/event-stream")
 
@@ -288,6 +324,25 @@ CASES: Final[Mapping[str, Case]] = {
     "DELETE /api/v1/repositories/{uid}/secrets/{name}": item(repository_secret),
     "PUT /api/v1/repositories/{uid}/credentials": item(repository, body=CREDENTIALS),
     "DELETE /api/v1/repositories/{uid}/credentials": item(repository_credentials),
+    # Builds that pipelines report
+    "POST /builds": creation(new_build),
+    "GET /builds/{ref}": item(reported_build),
+    "GET /builds/{ref}/state": item(reported_build),
+    "POST /builds/{ref}/state": item(reported_build, body={"state_code": 5}),
+    "POST /builds/{ref}/failure": item(reported_build, body={"error_message": "no"}),
+    "POST /builds/{ref}/reset": item(failed_build),
+    "GET /builds/{ref}/failures": item(failed_build),
+    "GET /builds/{ref}/resume-context": item(failed_build),
+    "GET /builds/{ref}/artifacts": item(artifact),
+    "POST /builds/{ref}/artifacts": item(reported_build, body=ARTIFACT),
+    "DELETE /builds/{ref}/artifacts/{artifact_id}": item(artifact),
+    "GET /builds/{ref}/variables": item(variable),
+    "PUT /builds/{ref}/variables": item(variable, body=VARIABLE),
+    "GET /builds/{ref}/variables/dict": item(variable),
+    "DELETE /builds/{ref}/variables/{key}": item(variable),
+    "GET /dashboard/summary": listing(reported_build),
+    "GET /dashboard/recent": listing(reported_build),
+    "GET /dashboard/platform/{platform}": listing(reported_build),
     # The audit log
     "GET /api/v1/audit": administration(),
     "GET /api/v1/audit/export": administration(),

@@ -29,6 +29,8 @@ WEBHOOKS: Final = ("/webhook/", "/webhooks/")
 # Open routes that the document does not show: pages and files, metrics (nginx does not pass them on).
 HIDDEN: Final = ("/api/docs", "/api/redoc", "/docs", "/api/openapi.json", "/metrics", "/ui")
 CHANGES_NOTHING: Final = {"POST /api/v1/deliveries/explain-signature"}
+# Hundreds a second: the build's history has who said what and when (tests/states), the log of changes would drown.
+NOTED_IN_A_HISTORY: Final = {"POST /builds/{ref}/state"}
 _HIDDEN_FOLDERS: Final = tuple(f"{path}/" for path in HIDDEN)
 ADD_A_CASE: Final = "add an entry for each to CASES in tests/api/cases.py, as its docstring says:\n  "
 
@@ -175,7 +177,7 @@ async def test_creations_are_done_once(world: World, operations: Operations) -> 
 async def test_every_change_is_noted(world: World, operations: Operations) -> None:
     """Whoever changes something leaves an entry in the audit log."""
     unnoted = []
-    for name in operations.keys() - CHANGES_NOTHING:
+    for name in operations.keys() - CHANGES_NOTHING - NOTED_IN_A_HISTORY:
         case = CASES[name]
         if name.startswith("GET ") or case.kind == "anybody":
             continue
