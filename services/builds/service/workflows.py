@@ -17,6 +17,7 @@ from libs.common.jobs import store
 from libs.common.jobs.service import Jobs
 from libs.common.jobs.view import LiveJob
 from services.builds.errors import BuildNotEnded, InputsTooLarge, NotRerunnable, RepositoryGone, UnknownBuild
+from services.builds.forges import EventKind
 from services.builds.jobs import RunWorkflow
 from services.builds.models import Build
 from services.builds.service.axes import remember
@@ -83,6 +84,7 @@ class Workflows:
             "owner": owner,
             "executor": Executor.GITHUB.value,
             "repository_id": repository_id,
+            "event": None if repository_id is None else EventKind.MANUAL.value,
             "branch": ref,
             "ref": ref,
             "inputs": dict(inputs),
