@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     """Something happened to a pull request (GitLab: merge request)."""
     RELEASE = "release"
     """Something happened to a release."""
+    WORKFLOW = "workflow"
+    """A workflow run of GitHub Actions, or one of its jobs, moved on."""
     MANUAL = "manual"
     """A person asked for a run; no forge sends this."""
     PING = "ping"
@@ -66,6 +68,9 @@ class ForgeEvent(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     """Pull requests only: the number in the forge's own address."""
 
+    run_id: int | None = None
+    """Workflows only: GitHub's number of the run; never None there."""
+
     author: str | None = None
     """Who wrote the commit: user name where the forge knows it, else the name in the commit."""
     sender: str | None = None
@@ -73,7 +78,7 @@ class ForgeEvent(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None = None
     """The head commit's message, at most MESSAGE_MAX_CHARS."""
     title: str | None = None
-    """Of the pull request or release."""
+    """Of the pull request, release or workflow run; of a workflow's job its name."""
     skip_requested: bool = False
     """The head commit's message or the title asks for no build; looked for in the whole text, not in the cut one."""
     changed_files: tuple[str, ...] | None = None

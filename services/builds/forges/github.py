@@ -5,6 +5,7 @@ Source: docs.github.com "Webhook events and payloads"; recorded examples are in 
 
 from collections.abc import Mapping
 
+from services.builds.forges import workflows
 from services.builds.forges.commits import changed_files
 from services.builds.forges.dialect import Dialect
 from services.builds.forges.dialect import parse as parse_dialect
@@ -34,4 +35,6 @@ _GITHUB = Dialect(
 
 def parse(event_name: str, body: Mapping[str, object]) -> ForgeEvent:
     """Turn a decoded body into an event; `event_name` is X-GitHub-Event. Raises BadPayload."""
+    if event_name in workflows.EVENTS:
+        return workflows.parse(event_name, body)
     return parse_dialect(_GITHUB, event_name, body)

@@ -37,8 +37,8 @@ class Ignore(msgspec.Struct, frozen=True):
     """Answer 200 and start nothing."""
 
     code: str
-    """PING, REF_DELETED, ANNOUNCED_TWICE, EVENT_IGNORED, ACTION_IGNORED, FORK, SKIP_REQUESTED, EVENT_FILTERED or
-    BRANCH_FILTERED."""
+    """PING, REF_DELETED, ANNOUNCED_TWICE, WORKFLOW_NEWS, EVENT_IGNORED, ACTION_IGNORED, FORK, SKIP_REQUESTED,
+    EVENT_FILTERED or BRANCH_FILTERED."""
     message: str
     """For whoever looks at the delivery and wonders."""
 
@@ -70,6 +70,8 @@ def _nothing_to_build(event: ForgeEvent) -> Ignore | None:
         return Ignore("REF_DELETED", f"The {what} was deleted: there is nothing to build")
     if event.kind is EventKind.OTHER and event.name == "create":
         return Ignore("ANNOUNCED_TWICE", "A new branch or tag is also announced by a push, which is what is built")
+    if event.kind is EventKind.WORKFLOW:
+        return Ignore("WORKFLOW_NEWS", "It tells how a workflow run goes, and starts no build")
     if event.kind is EventKind.OTHER:
         return Ignore("EVENT_IGNORED", f"The event {event.name!r} starts no build")
     if not event.starts_build:

@@ -32,7 +32,7 @@ class Build(Base):
         Index("ix_builds_repository", "repository_id", "id"),
         Index("ix_builds_owner", "owner", "id"),
         Index("uq_builds_owner_build_id", "owner", "build_id", unique=True),
-        Index("ix_builds_run", "run_repository", "run_id"),
+        Index("ix_builds_run", "run_id"),
         Index("ix_builds_image", "platform", "os_version", "image_type", "id"),
     )
 

@@ -147,16 +147,18 @@ class _Reception:
 
     async def _answer(self, forge: Forge, result: Accepted) -> Answer:
         location = {"Location": f"/jobs/{result.job_id}"}
-        if result.job is None:
+        if result.duplicate:
             _count(forge, "duplicate")
             message = f"This delivery was accepted before, as job {result.job_id}"
             body = DeliveryAccepted(result.job_id, result.build_id, message, duplicate=True)
             return Response(body, status_code=HTTP_200_OK, headers=location)
-        await self._jobs.announce([result.job])
+        if result.job is not None:
+            await self._jobs.announce([result.job])
         if result.superseded:
             await self._jobs.tell_cancelled(result.superseded)
         _count(forge, "accepted")
-        body = DeliveryAccepted(result.job_id, result.build_id, f"Job {result.job_id} queued successfully")
+        said = "looks at its workflow run now" if result.woken else "queued successfully"
+        body = DeliveryAccepted(result.job_id, result.build_id, f"Job {result.job_id} {said}")
         return Response(body, status_code=HTTP_202_ACCEPTED, headers=location)
 
 
@@ -178,7 +180,7 @@ def _documented(summary: str) -> dict[str, Any]:
             415: "Neither JSON nor a form",
         },
         answers={
-            202: (DeliveryAccepted, "A build was made; `Location` is where its job is read"),
+            202: (DeliveryAccepted, "A build was made, or its job told to look at its run; `Location` is the job"),
             200: (
                 DeliveryAccepted | DeliveryIgnored,  # type: ignore[dict-item]
                 "Understood and nothing to build (with the reason), or accepted before (`duplicate`)",

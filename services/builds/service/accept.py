@@ -13,12 +13,13 @@ from typing import Any, Final
 from libs.common.batch import Batch
 from libs.common.database import Database
 from libs.common.jobs.view import LiveJob
-from services.builds.forges import ForgeEvent
+from services.builds.forges import EventKind, ForgeEvent
 from services.builds.service import deliveries
 from services.builds.service.deliveries import Accepted, Ignored, Incoming
 from services.builds.service.lookup import concerned, one_at_a_time
 from services.builds.service.newest import supersede
 from services.builds.service.starts import Start, start_builds
+from services.builds.service.wakes import Run, wake
 from services.builds.settings import WebhookSettings
 
 # A transaction of 64 deliveries takes some 30 ms; larger ones gain nothing and let the first of them wait longer.
@@ -77,13 +78,16 @@ class Acceptance:
             repositories = await concerned(tx, [(one.incoming.address, one.event) for one in some], self._settings)
             decisions = _decide(some, repositories, seen)
             starts = [decision for decision in decisions if isinstance(decision, Start)]
-            answers = _answers(decisions, await start_builds(tx, starts), await supersede(tx, starts))
+            started, superseded = await start_builds(tx, starts), await supersede(tx, starts)
+            woken = await wake(tx, [decision for decision in decisions if isinstance(decision, Run)])
+            answers = _answers(decisions, started, superseded, woken)
             await deliveries.keep(tx, _rows(some, repositories, answers))
         return answers
 
 
-# A build to be started, an answer that is known already, or the build that a twin in the same batch starts.
-_Decision = Start | Accepted | Ignored | uuid.UUID
+# A build to be started, a run whose job is to be woken, an answer that is known already, or the build that a twin in
+# the same batch starts. (Twins that tell of a run fail the batch by their name, and are then taken one by one.)
+_Decision = Start | Run | Accepted | Ignored | uuid.UUID
 
 
 def _decide(
@@ -95,6 +99,8 @@ def _decide(
         earlier = next((known[name] for name in one.names if name in known), None)
         if earlier is not None:
             decisions.append(earlier)
+        elif one.event.kind is EventKind.WORKFLOW and not _is_elsewhere(one, repository):
+            decisions.append(Run.of(one.event))
         elif (objection := deliveries.objection(one.event, repository)) is not None:
             decisions.append(Ignored(objection.code, objection.message))
         else:
@@ -105,8 +111,18 @@ def _decide(
     return decisions
 
 
+def _is_elsewhere(one: Verified, repository: Any | None) -> bool:
+    """Whether a delivery to a repository's own address is about another one, whose runs its secret says nothing of."""
+    if not one.incoming.address:
+        return False
+    return repository is None or deliveries.of_another(one.event, repository) is not None
+
+
 def _answers(
-    decisions: Sequence[_Decision], jobs: Sequence[LiveJob], superseded: Mapping[uuid.UUID, Sequence[LiveJob]]
+    decisions: Sequence[_Decision],
+    jobs: Sequence[LiveJob],
+    superseded: Mapping[uuid.UUID, Sequence[LiveJob]],
+    woken: Mapping[Run, Accepted | Ignored],
 ) -> list[Accepted | Ignored]:
     made = {}
     for job in jobs:
@@ -117,6 +133,8 @@ def _answers(
         match decision:
             case Start(job_id=job_id):
                 answers.append(made[job_id])
+            case Run() as run:
+                answers.append(woken[run])
             case uuid.UUID() as job_id:
                 answers.append(Accepted(made[job_id].build_id, job_id, duplicate=True))
             case known:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from libs.common.database import among, now_sql, utcnow
 from libs.common.jobs.view import LiveJob
-from services.builds.forges import Filters, ForgeEvent, Ignore, judge
+from services.builds.forges import EventKind, Filters, ForgeEvent, Ignore, judge
 from services.builds.models import Delivery
 
 # The same event under a new delivery id within this time is the same delivery (spec: webhooks, decisions).
@@ -44,7 +44,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A build was made, or had been by the same delivery before (`duplicate`).
+    """A build was made, had been by the same delivery before (`duplicate`), or its job was `woken`.
 
     After the commit announce `job` when it is not None, and tell the `superseded` jobs that they are cancelled.
     """
@@ -52,6 +52,7 @@ class Accepted:
     build_id: int
     job_id: uuid.UUID
     duplicate: bool = False
+    woken: bool = False
     job: LiveJob | None = None
     superseded: Sequence[LiveJob] = ()
 
@@ -155,6 +156,8 @@ def seen_as(incoming: Incoming) -> str | None:
 
 def objection(event: ForgeEvent, repository: Any | None) -> Ignore | None:
     """Why a verified delivery starts nothing, None when it does. `repository` is the row it would build, if any."""
+    if repository is not None and event.kind is EventKind.WORKFLOW and (other := of_another(event, repository)):
+        return other
     filters = Filters()
     if repository is not None and repository.filters is not None:
         filters = msgspec.convert(repository.filters, Filters)
@@ -167,11 +170,18 @@ def objection(event: ForgeEvent, repository: Any | None) -> Ignore | None:
         return Ignore(
             "REPOSITORY_UNKNOWN", "The repository is not registered here, and AUTO_REGISTER is off or it has no address"
         )
-    if str(event.repository).casefold() != repository.full_name.casefold():  # forges ignore case in names
-        return Ignore(
-            "REPOSITORY_DIFFERS",
-            f"This is the webhook address of {repository.full_name}, and the delivery is about {event.repository}",
-        )
+    if (other := of_another(event, repository)) is not None:
+        return other
     if not repository.active:
         return Ignore("REPOSITORY_INACTIVE", "The repository is switched off in Slipway")
     return None
+
+
+def of_another(event: ForgeEvent, repository: Any) -> Ignore | None:
+    """Why a delivery to the address of `repository` is not about it, None when it is."""
+    if str(event.repository).casefold() == repository.full_name.casefold():  # forges ignore case in names
+        return None
+    return Ignore(
+        "REPOSITORY_DIFFERS",
+        f"This is the webhook address of {repository.full_name}, and the delivery is about {event.repository}",
+    )

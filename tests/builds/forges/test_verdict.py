@@ -42,6 +42,7 @@ RULES = [
     ("github", "push", push("github", message="skip ci, [skipci] and [skip-ci]"), "BUILD"),
     ("github", "ping", {"zen": "Keep it logically awesome.", "hook_id": 1, "hook": {}}, "PING"),
     ("github", "create", create_payload(), "ANNOUNCED_TWICE"),
+    ("github", "workflow_run", {"workflow_run": {"id": 7}, "repository": {"full_name": "a/b"}}, "WORKFLOW_NEWS"),
     ("github", "issues", {"action": "opened"}, "EVENT_IGNORED"),
     ("github", "pull_request", pull_request_payload("github", "opened"), "BUILD"),
     ("github", "pull_request", pull_request_payload("github", "synchronize"), "BUILD"),

@@ -163,7 +163,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("run_url", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("conclusion", sa.String(length=32), nullable=True))
         batch_op.create_index("ix_builds_image", ["platform", "os_version", "image_type", "id"], unique=False)
-        batch_op.create_index("ix_builds_run", ["run_repository", "run_id"], unique=False)
+        batch_op.create_index("ix_builds_run", ["run_id"], unique=False)
         batch_op.create_foreign_key(
             batch_op.f("fk_builds_config_id_configurations"),
             "configurations",
