@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common.database import utcnow
 from libs.common.jobs.kinds import JobRules, Outcome
 from libs.common.jobs.view import LiveJob
-from services.builds.errors import BuildNotEnded, RepositoryGone
+from services.builds.errors import BuildGone, BuildNotEnded, RepositoryGone
 from services.builds.jobs import RunBuild
 from services.builds.models import Build, BuildFailure, BuildState
 from services.builds.states import ENDED, OF_JOB, BuildStatus
@@ -70,14 +70,13 @@ async def end_build(tx: AsyncConnection, job: LiveJob, outcome: Outcome) -> None
 
 
 async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
-    """Begin the build again under a new job; its history goes on. Raises BuildNotEnded and RepositoryGone."""
+    """Begin the build again under a new job; its history goes on.
+
+    Raises BuildGone, BuildNotEnded and RepositoryGone.
+    """
     build_id = int(old.view.subject.id)
-    columns = (Build.status, Build.repository_id)
-    row = (await tx.execute(select(*columns).where(Build.id == build_id).with_for_update())).one()
-    if row.repository_id is None:
+    if (await ended_build(tx, build_id)).repository_id is None:
         raise RepositoryGone("The repository of this build was deleted; there is nothing to build it from")
-    if BuildStatus(row.status) not in ENDED:
-        raise BuildNotEnded(f"Build {build_id} is {row.status}; another job runs it")
     fresh: dict[str, Any] = {"status": BuildStatus.PENDING.value, "state_code": 0, "stage": None, "error": None}
     fresh |= {"exit_code": None, "started_at": None, "finished_at": None, "job_id": new.view.id, "updated_at": utcnow()}
     await tx.execute(update(Build).where(Build.id == build_id).values(fresh))
@@ -87,6 +86,17 @@ async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
 
 RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
 """What builds do when their jobs end or are retried, for every process."""
+
+
+async def ended_build(tx: AsyncConnection, build_id: int) -> Any:
+    """Lock a build that is to begin again; answers status, repository_id and event. Raises BuildGone, BuildNotEnded."""
+    query = select(Build.status, Build.repository_id, Build.event).where(Build.id == build_id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise BuildGone("This build ended long ago and was deleted (BUILD_RETENTION_DAYS); start a new one")
+    if BuildStatus(row.status) not in ENDED:
+        raise BuildNotEnded(f"Build {build_id} is {row.status}; another job runs it")
+    return row
 
 
 async def retire_failures(tx: AsyncConnection, build_id: int) -> None:

@@ -21,7 +21,7 @@ from services.builds.forges import EventKind
 from services.builds.jobs import RunWorkflow
 from services.builds.models import Build
 from services.builds.service.axes import remember
-from services.builds.service.history import add_state, retire_failures
+from services.builds.service.history import add_state, ended_build, retire_failures
 from services.builds.states import ENDED, BuildStatus, Executor
 
 # Limits of GitHub's own (docs.github.com, workflow syntax, on.workflow_dispatch.inputs): 25 inputs, and 65,535
@@ -153,16 +153,13 @@ class Workflows:
 async def retry_workflow(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
     """Begin the build again under a new job, which does what the old one did: dispatch, or run its run once more.
 
-    Raises BuildNotEnded, and RepositoryGone when the build was of a registered repository that was deleted: its token
-    went with it.
+    Raises BuildGone, BuildNotEnded, and RepositoryGone when the build was of a registered repository that was deleted:
+    its token went with it.
     """
     build_id = int(old.view.subject.id)
-    columns = (Build.status, Build.repository_id, Build.event)
-    row = (await tx.execute(select(*columns).where(Build.id == build_id).with_for_update())).one()
+    row = await ended_build(tx, build_id)
     if row.repository_id is None and row.event is not None:
         raise RepositoryGone("The repository of this build was deleted, and its token with it")
-    if BuildStatus(row.status) not in ENDED:
-        raise BuildNotEnded(f"Build {build_id} is {row.status}; another job runs it")
     await _begin_again(tx, build_id, new, actor="slipway", message="Build retried")
 
 
