@@ -192,6 +192,20 @@ async def failed_build(world: World) -> Made:
     return made
 
 
+async def good_build(world: World) -> Made:
+    made = await reported_build(world)
+    delivered = await world.owner.post(f"/builds/{made.mark}/state", {"state_code": 100})
+    assert delivered.status_code == 200, delivered.text
+    return made
+
+
+async def promoted_build(world: World) -> Made:
+    made = await good_build(world)
+    promoted = await world.owner.post(f"/api/v1/builds/{made.mark}/promote", CHANNEL)
+    assert promoted.status_code == 200, promoted.text
+    return made
+
+
 async def artifact(world: World) -> Made:
     made = await reported_build(world)
     added = await world.owner.post(f"/builds/{made.mark}/artifacts", ARTIFACT)
@@ -257,6 +271,7 @@ CREDENTIALS: Final = {"username": "ada", "password": "hunter22"}
 NEW_BUILD: Final = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "base"}
 ARTIFACT: Final = {"artifact_name": "disk", "type": "image", "path": "s3://images/disk", "storage_backend": "s3"}
 VARIABLE: Final = {"key": "AMI", "value": "ami-1"}
+CHANNEL: Final = {"channel": "testing"}
 LOGIN: Final = {"username": "owner", "password": PASSWORD}
 _LOG_FORMS: Final = ("application/json", "text/plain", "text/event-stream")
 
@@ -343,6 +358,17 @@ CASES: Final[Mapping[str, Case]] = {
     "GET /dashboard/summary": listing(reported_build),
     "GET /dashboard/recent": listing(reported_build),
     "GET /dashboard/platform/{platform}": listing(reported_build),
+    # Builds of all executors
+    "GET /api/v1/builds": listing(reported_build),
+    "GET /api/v1/builds/{ref}": item(reported_build),
+    "GET /api/v1/builds/{ref}/states": item(reported_build),
+    "POST /api/v1/builds/{ref}/promote": item(good_build, body=CHANNEL),
+    "POST /api/v1/builds/{ref}/revoke": item(promoted_build, body=CHANNEL),
+    "GET /api/v1/builds/matrix": listing(reported_build),
+    "GET /api/v1/builds/statistics": own(),  # whose builds: tests/images/test_statistics.py
+    **{f"GET /api/v1/{axis}": own() for axis in ("platforms", "os-versions", "image-types")},  # shown to everybody
+    "GET /api/v1/badges/repositories/{file}": anybody(),
+    "GET /api/v1/badges/images/{platform}/{os_version}/{file}": anybody(),
     # The audit log
     "GET /api/v1/audit": administration(),
     "GET /api/v1/audit/export": administration(),
