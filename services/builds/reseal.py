@@ -7,10 +7,11 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common.auth.secret_key import secret_keys
@@ -18,11 +19,12 @@ from libs.common.crypto import CannotOpen, Sealer
 from libs.common.database import Database
 from libs.common.errors import SettingsError
 from libs.common.settings import CoreSettings, DatabaseSettings, KeySettings, load
-from services.builds.models import Repository
+from services.builds.models import Build, BuildVariable, Repository
 from services.builds.service.sealed import PURPOSES
+from services.builds.service.variables import purpose
 
 CONFIGURATION_ERROR: Final = 78  # EX_CONFIG of sysexits.h
-# Repositories of one transaction: some 20 ms, in which nobody else changes them.
+# Rows of one transaction: some 20 ms, in which nobody else changes them.
 _AT_ONCE: Final = 100
 
 
@@ -37,37 +39,85 @@ class Tally:
 
 async def reseal(database: Database, keys: list[str]) -> Tally:
     """Seal all values anew that open with any of `keys`, newest first, but were not sealed with the first."""
-    anybody, newest = Sealer(keys), Sealer(keys[:1])
-    tally, last = Tally(), 0
+    sealing = _Sealing(keys)
+    await _repositories(database, sealing)
+    await _variables(database, sealing)
+    return sealing.tally
+
+
+class _Sealing:
+    """Looks at sealed values one after the other and counts them."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self._anybody, self._newest = Sealer(keys), Sealer(keys[:1])
+        self.tally = Tally()
+
+    def anew(self, sealed: bytes, purpose: str, complaint: str) -> bytes | None:
+        """The value as the newest key seals it; None: leave it. `complaint` is said of one that does not open."""
+        if _opens(self._newest, sealed, purpose):
+            self.tally.current += 1
+            return None
+        if not _opens(self._anybody, sealed, purpose):
+            self.tally.lost += 1
+            print(complaint, file=sys.stderr)  # noqa: T201
+            return None
+        self.tally.done += 1
+        return self._newest.seal(self._anybody.open(sealed, purpose), purpose)
+
+
+async def _repositories(database: Database, sealing: _Sealing) -> None:
+    """What proves repositories' deliveries and what their builds get."""
+
+    def changed(row: Any) -> dict[str, bytes]:
+        values = {}
+        for column, word in PURPOSES.items():
+            sealed = getattr(row, column)
+            complaint = f"{row.full_name} ({row.uid}): {word} do not open with these keys"
+            anew = None if sealed is None else sealing.anew(sealed, f"{word}:{row.uid}", complaint)
+            if anew is not None:
+                values[column] = anew
+        return values
+
+    await _each(database, Repository, select(Repository.__table__), changed)
+
+
+async def _variables(database: Database, sealing: _Sealing) -> None:
+    """Sensitive values that pipelines keep with their builds."""
+
+    def changed(row: Any) -> dict[str, bytes]:
+        complaint = f"{row.named or 'a build'} ({row.uid}): variable {row.key} does not open with these keys"
+        anew = sealing.anew(row.sealed_value, purpose(row.uid, row.key), complaint)
+        return {} if anew is None else {"sealed_value": anew}
+
+    columns = (
+        BuildVariable.id,
+        BuildVariable.key,
+        BuildVariable.sealed_value,
+        Build.uid,
+        Build.build_id.label("named"),
+    )
+    query = select(*columns).join(Build, Build.id == BuildVariable.build_id)
+    await _each(database, BuildVariable, query.where(BuildVariable.sealed_value.is_not(None)), changed)
+
+
+async def _each(
+    database: Database,
+    table: type[Repository | BuildVariable],
+    query: Select[Any],
+    changed: Callable[[Any], dict[str, bytes]],
+) -> None:
+    """Write what `changed` says into each row of a query, in portions; nobody else changes these meanwhile."""
+    last = 0
     while True:
-        page = select(Repository.__table__).where(Repository.id > last).order_by(Repository.id).limit(_AT_ONCE)
+        page = query.where(table.id > last).order_by(table.id).limit(_AT_ONCE).with_for_update(of=table)
         async with database.transaction() as tx:
-            rows = (await tx.execute(page.with_for_update())).all()
+            rows = (await tx.execute(page)).all()
             for row in rows:
-                changed = _sealed_anew(row, anybody, newest, tally)
-                if changed:
-                    await tx.execute(update(Repository).where(Repository.id == row.id).values(changed))
+                if values := changed(row):
+                    await tx.execute(update(table).where(table.id == row.id).values(values))
         if not rows:
-            return tally
+            return
         last = rows[-1].id
-
-
-def _sealed_anew(row: Any, anybody: Sealer, newest: Sealer, tally: Tally) -> dict[str, bytes]:
-    """The columns of a repository that have to be written; counts all of them."""
-    changed = {}
-    for column, word in PURPOSES.items():
-        sealed, purpose = getattr(row, column), f"{word}:{row.uid}"
-        if sealed is None:
-            continue
-        if _opens(newest, sealed, purpose):
-            tally.current += 1
-        elif _opens(anybody, sealed, purpose):
-            changed[column] = newest.seal(anybody.open(sealed, purpose), purpose)
-            tally.done += 1
-        else:
-            tally.lost += 1
-            print(f"{row.full_name} ({row.uid}): {word} do not open with these keys", file=sys.stderr)  # noqa: T201
-    return changed
 
 
 def _opens(sealer: Sealer, sealed: bytes, purpose: str) -> bool:

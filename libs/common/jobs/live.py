@@ -148,8 +148,9 @@ class Live:
         """Append events that are about no job, in one round trip. Raises RedisError."""
         pipe: Pipeline = self.redis.pipeline(transaction=False)
         for one in happenings:
-            head = {"t": one.type, "o": _owner(one.owner), "s": one.subject, "j": "", "n": 0, "c": 0}
-            pipe.xadd(keys.EVENTS, {**head, "d": one.data}, maxlen=keys.EVENTS_MAX_LEN)  # approximate
+            fields: dict[Any, Any] = {"t": one.type, "o": _owner(one.owner), "s": one.subject, "d": one.data}
+            fields |= {"j": "", "n": 0, "c": 0}
+            pipe.xadd(keys.EVENTS, fields, maxlen=keys.EVENTS_MAX_LEN)  # approximate
         await pipe.execute()
 
     async def _run(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
