@@ -7,9 +7,11 @@ from libs.common.worker.context import Handler
 from libs.common.worker.main import Resources, main
 from services.builds import tasks
 from services.builds.providers.base import BuildProvider
+from services.builds.providers.github.client import Server
 from services.builds.providers.local import LocalProvider
 from services.builds.service import Builds
-from services.builds.settings import LocalRunnerSettings, WebhookSettings
+from services.builds.service.sealed import Vault
+from services.builds.settings import GitHubSettings, LocalRunnerSettings, WebhookSettings
 
 
 def handlers(resources: Resources) -> list[Handler]:
@@ -21,8 +23,11 @@ def handlers(resources: Resources) -> list[Handler]:
     if settings[LocalRunnerSettings].enabled:
         silence_s = settings[RuntimeSettings].child_silence_s
         providers["local"] = LocalProvider(settings[LocalRunnerSettings], resources.children, silence_s=silence_s)
-    return tasks.handlers(builds, providers)
+    github = settings[GitHubSettings]
+    log_max_bytes = settings[RuntimeSettings].log_max_bytes
+    workflows = tasks.workflow_handler(Server(github), Vault(sealer), github, log_max_bytes=log_max_bytes)
+    return [*tasks.handlers(builds, providers), workflows]
 
 
 if __name__ == "__main__":
-    main("builds", handlers, [KeySettings, LocalRunnerSettings, WebhookSettings])
+    main("builds", handlers, [KeySettings, LocalRunnerSettings, WebhookSettings, GitHubSettings])

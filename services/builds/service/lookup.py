@@ -12,7 +12,6 @@ from libs.common.database import among, utcnow
 from services.builds.forges import ForgeEvent
 from services.builds.models import Repository
 from services.builds.settings import WebhookSettings
-from services.builds.states import Executor
 
 About = tuple[str, ForgeEvent]
 """The address that a delivery came to ("": the forge's global one) and what it says."""
@@ -75,8 +74,9 @@ def _may_be_registered(event: ForgeEvent, settings: WebhookSettings) -> bool:
 def _registered_now(event: ForgeEvent, settings: WebhookSettings) -> dict[str, Any]:
     assert event.repository is not None
     assert event.clone_url is not None
-    possible = settings.default_executor != Executor.GITHUB or event.forge == "github"
-    executor = settings.default_executor if possible else Executor.LOCAL.value  # GitHub runs its own repositories only
+    executor = settings.default_executor
+    if executor == "github" and event.forge != "github":
+        executor = "local"  # GitHub runs workflows of its own repositories only
     values = new_repository(event.forge, event.repository, event.clone_url, executor=executor)
     return values | {"auto_registered": True, "html_url": event.html_url}
 

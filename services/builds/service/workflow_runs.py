@@ -112,7 +112,7 @@ async def record_standing(
     """
     before = (await tx.execute(select(Build.__table__).where(Build.id == build_id).with_for_update())).one()
     now = utcnow()
-    values: dict[str, Any] = {"stage": stage, "run_url": url, "updated_at": now}
+    values: dict[str, Any] = {"stage": stage or before.stage, "run_url": url, "updated_at": now}
     values["state_code"] = max(percent, before.state_code)
     values["commit_sha"] = before.commit_sha or commit
     if running and before.status != BuildStatus.IN_PROGRESS:

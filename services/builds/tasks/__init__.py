@@ -1,5 +1,6 @@
 """Queue in, by kind: what the builds worker does for each kind of job."""
 
 from services.builds.tasks.pipelines import handlers
+from services.builds.tasks.workflows import workflow_handler
 
-__all__ = ["handlers"]
+__all__ = ["handlers", "workflow_handler"]

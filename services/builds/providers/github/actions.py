@@ -55,8 +55,8 @@ async def _dispatch(
     """
     path = f"{path_of(repository)}/actions/workflows/{quote(workflow_file, safe='')}/dispatches"
     body: dict[str, Any] = {"ref": ref, "inputs": dict(inputs)} if inputs else {"ref": ref}
+    flag = {"return_run_details": True} if client.server.wants_run_details_flag else {}
     try:
-        flag = {"return_run_details": True} if client.server.wants_run_details_flag else {}
         answer = await client.send("POST", path, json=body | flag)
     except Refused as error:
         if not (flag and error.status in (400, 422) and "return_run_details" in error.said):
@@ -94,12 +94,13 @@ def _explained(error: Refused, repository: str, workflow_file: str, ref: str) ->
 
 async def newest_runs(client: Client, repository: str, etag: str | None = None) -> tuple[list[Run], str | None] | None:
     """The newest dispatched runs of a repository, newest first, with the listing's ETag; None: not changed since."""
-    answer = await client.send(
-        "GET",
-        f"{path_of(repository)}/actions/runs",
-        params={"event": "workflow_dispatch", "per_page": _RUNS},
-        headers={"If-None-Match": etag} if etag else None,
-    )
+    asked = {"event": "workflow_dispatch", "per_page": _RUNS}
+    known = {"If-None-Match": etag} if etag else None
+    try:
+        answer = await client.send("GET", f"{path_of(repository)}/actions/runs", params=asked, headers=known)
+    except Missing as error:
+        hint = f"GitHub has no repository {repository}, or the token may not see it"
+        raise Missing("REPOSITORY_NOT_FOUND", hint, status=error.status, said=error.said) from error
     if answer.status_code == 304:
         return None
     return decoded(answer, Runs).workflow_runs, answer.headers.get("etag")
@@ -179,7 +180,7 @@ async def archive_address(client: Client, repository: str, run: Run) -> str:
     """Where the logs of a run's attempt can be fetched from, for a minute; raises Missing while there are none."""
     path = f"{_run(repository, run.id)}/attempts/{run.run_attempt}/logs"
     answer = await client.send("GET", path, redirects=True)
-    place = answer.headers.get("location", "")
+    place: str = answer.headers.get("location", "")
     if not re.match(r"https?://", place):
         raise Unreachable("an answer without the log's place", 5.0, sent=True)
     return place

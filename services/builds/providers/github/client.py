@@ -214,6 +214,8 @@ class Client:
         """Turn githubkit's error into ours, and take note of rate limits."""
         if isinstance(error, RequestError) and isinstance(error.exc, GitHubException):
             error = error.exc  # the request for an installation's token failed
+        outcome: str
+        failure: GitHubError
         match error:
             case RateLimitExceeded():
                 outcome, failure = "rate_limited", self._limited(error.retry_after)

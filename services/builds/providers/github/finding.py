@@ -18,7 +18,6 @@ class Wanted:
     builds that look for theirs too, `taken` the runs that other builds have.
     """
 
-    mark: str
     after: int
     workflow_file: str
     ref: str
@@ -27,9 +26,9 @@ class Wanted:
     taken: Collection[int] = ()
 
 
-def marked(runs: Sequence[Run], wanted: Wanted) -> Run | None:
-    """The run that shows the mark of this build in its title; the first, should there be several."""
-    found = [run for run in runs if run.id > wanted.after and _shows(run, wanted.mark)]
+def marked(runs: Sequence[Run], mark: str, *, after: int) -> Run | None:
+    """The run newer than `after` that shows a build's mark in its title; the first, should there be several."""
+    found = [run for run in runs if run.id > after and _shows(run, mark)]
     return min(found, key=lambda run: run.id, default=None)
 
 
