@@ -89,14 +89,8 @@ async def _variables(database: Database, sealing: _Sealing) -> None:
         anew = sealing.anew(row.sealed_value, purpose(row.uid, row.key), complaint)
         return {} if anew is None else {"sealed_value": anew}
 
-    columns = (
-        BuildVariable.id,
-        BuildVariable.key,
-        BuildVariable.sealed_value,
-        Build.uid,
-        Build.build_id.label("named"),
-    )
-    query = select(*columns).join(Build, Build.id == BuildVariable.build_id)
+    named = (Build.uid, Build.build_id.label("named"))
+    query: Select[Any] = select(BuildVariable.__table__, *named).join(Build, Build.id == BuildVariable.build_id)
     await _each(database, BuildVariable, query.where(BuildVariable.sealed_value.is_not(None)), changed)
 
 
