@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from libs.common.database import Database, utcnow
 from services.builds.models import Build, BuildState
 
-CELL = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "base"}
+CELL: dict[str, Any] = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "base"}
 """One cell of the matrix, in the columns of a build."""
 
 Entry = tuple[str, int, float]

@@ -1,5 +1,6 @@
 """Badges: what they say to strangers, and that they are pictures whatever they are asked about."""
 
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -69,13 +70,14 @@ async def test_badges_of_a_repository(site: Site) -> None:
     [repository] = await site.rows(Repository)
     path = f"repositories/{uid}.svg"
     assert said((await badge(site, path)).text) == "build: unknown"
-    for columns, expected in (
+    results: list[tuple[dict[str, Any], str]] = [
         ({"branch": "main"}, "passing"),
         ({"branch": "topic", "status": "failure"}, "failing"),
         ({"branch": "main", "event": "pull_request"}, "failing"),
         ({"branch": "main", "status": "in_progress"}, "failing"),
         ({"branch": "main", "status": "cancelled"}, "failing"),
-    ):
+    ]
+    for columns, expected in results:
         await store_build(site.database, owner=grace.id, repository_id=repository.id, **columns)
         assert said((await badge(site, path)).text) == f"build: {expected}"
     assert said((await badge(site, f"{path}?branch=main")).text) == "main: passing"

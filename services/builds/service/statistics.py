@@ -77,7 +77,7 @@ def _stage(code: int, times: Any | None, failures: int) -> Stage:
     return Stage(code, times.count, times.average_s, times.p95_s, failures)
 
 
-def _counts(*conditions: ColumnElement[bool]) -> Select[Any]:
+def _counts(*conditions: ColumnElement[bool]) -> Select[int, int, int]:
     def ended_as(status: BuildStatus) -> ColumnElement[int]:
         return func.count().filter(Build.status == status.value)
 
@@ -139,7 +139,7 @@ def _seconds_between(earlier: Any, later: Any, dialect_name: str) -> ColumnEleme
     return cast(func.extract("epoch", later - earlier), Float)
 
 
-def _failures(measured: Subquery) -> Select[Any]:
+def _failures(measured: Subquery) -> Select[int, int]:
     """In how many builds each stage failed; one that failed there twice is one build."""
     of_measured = BuildState.build_id.in_(select(measured.c.id))
     failed = and_(of_measured, BuildState.status == BuildStatus.FAILURE.value)
