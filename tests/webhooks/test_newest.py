@@ -125,7 +125,7 @@ async def test_a_running_build_is_told_to_stop_and_ends_with_the_reason(
 
 
 def _builds_worker(world: World, run: Any) -> Any:
-    [rule] = RULES
+    rule = next(rule for rule in RULES if rule.message is RunBuild)
     return world.worker(Handler(RunBuild, run, on_end=rule.on_end))
 
 
