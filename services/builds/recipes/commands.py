@@ -13,6 +13,10 @@ def word(text: str) -> str:
     return shlex.quote(text).replace("<<", "<''<")
 
 
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\"'\"'").replace("<<", "<''<") + "'"
+
+
 def words(texts: Iterable[str]) -> str:
     """Quote texts as words with spaces between them."""
     return " ".join(map(word, texts))
@@ -20,7 +24,7 @@ def words(texts: Iterable[str]) -> str:
 
 def write(path: str, lines: Sequence[str]) -> list[str]:
     """Write commands that make a file of these lines, and its folder."""
-    content = " \\\n".join(f"        {word(line)}" for line in lines)
+    content = " \\\n".join(f"        {_quoted(line)}" for line in lines)
     return [f"mkdir -p {word(path.rpartition('/')[0])}", f"printf '%s\\n' \\\n{content} \\\n        > {word(path)}"]
 
 

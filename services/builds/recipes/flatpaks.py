@@ -17,8 +17,8 @@ def install_flatpaks(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
     """Write one RUN that makes a systemd service for each configuration, and enables it.
 
     A configuration has `scope` ("system" or "user", the default), `repo` {url, name, title}, Flathub by default, and
-    the ids of `install` and `remove`. The service runs at boot or log-in until it has succeeded once, then never again for
-    the same configuration, so that what a person removes stays away; an update of the image that changes the
+    the ids of `install` and `remove`. The service runs at boot or log-in until it has succeeded once, then never again
+    for the same configuration, so that what a person removes stays away; an update of the image that changes the
     configuration runs it anew. Nobody is notified: `notify` has no effect.
     """
     commands: list[str] = []

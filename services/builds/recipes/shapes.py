@@ -110,12 +110,14 @@ Shape = Text | Flag | Many | Table | Record | Either | ByKey | ByValue
 class Finding:
     """One thing that differs: `path` leads from the node that was checked ("" is itself), `what` is said of it.
 
-    `at` is where a person looks for it. Reads as "<path> <what>": "install.packages must be a list".
+    Reads as "<path> <what>": "install.packages must be a list". `at` is where a person looks for it; `missing` is the
+    key that is not there.
     """
 
     at: Node
     path: str
     what: str
+    missing: str | None = None
 
 
 def check(shape: Shape, node: Node, path: str = "") -> Iterator[Finding]:
@@ -220,7 +222,7 @@ def _check_record(shape: Record, node: Node, path: str) -> Iterator[Finding]:
         return
     for name in shape.required:
         if name not in node:
-            yield Finding(node, path, f"missing {name!r} field")
+            yield Finding(node, path, f"missing {name!r} field", missing=name)
     for key, entry in node.entries.items():
         inner = shape.fields.get(key)
         if inner is not None:
@@ -250,7 +252,7 @@ def _check_variant(shape: ByKey | ByValue, node: Node, path: str) -> Iterator[Fi
         return
     tag = node.get(shape.key)
     if tag is None:
-        yield Finding(node, path, f"missing {shape.key!r} field")
+        yield Finding(node, path, f"missing {shape.key!r} field", missing=shape.key)
     elif not (isinstance(tag, Scalar) and isinstance(tag.value, str)):
         yield Finding(tag, _below(path, shape.key), f"must be text, not {kind(tag)}")
     elif (inner := shape.variants.get(tag.text, shape.otherwise)) is not None:
