@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Uuid, insert
 
 from libs.common import logging
+from libs.common.collector import collect_seldom
 from libs.common.crypto import Sealer
 from libs.common.database import Database, UTCDateTime, utcnow, uuid7
 from libs.common.errors import Unauthenticated
@@ -160,4 +161,5 @@ async def main(kind: str) -> None:
 
 if __name__ == "__main__":
     logging.configure("warning", service="reference")
+    collect_seldom()
     uvloop.run(main(sys.argv[1]))

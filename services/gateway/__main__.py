@@ -9,6 +9,7 @@ import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from libs.common import logging
+from libs.common.collector import collect_seldom
 from libs.common.database import Database
 from libs.common.errors import SettingsError
 from libs.common.settings import CoreSettings, DatabaseSettings, ListenSettings, Loaded, load, secrets_of
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         loaded = load(*GROUPS, known=every_group())
         logging.configure(loaded[CoreSettings].effective_log_level, service="gateway", secrets=secrets_of(*loaded))
+        collect_seldom()
         uvloop.run(_serve(loaded))
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))

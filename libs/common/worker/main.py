@@ -11,6 +11,7 @@ from prometheus_client import start_http_server
 
 from libs.common import logging
 from libs.common.children import Children
+from libs.common.collector import collect_seldom
 from libs.common.database import Database
 from libs.common.errors import SettingsError
 from libs.common.settings import (
@@ -50,6 +51,7 @@ def main(
         settings = load(CoreSettings, DatabaseSettings, RedisSettings, RuntimeSettings, *groups, known=every_group())
         level = settings[CoreSettings].effective_log_level
         logging.configure(level, service=f"worker-{domain}", secrets=secrets_of(*settings))
+        collect_seldom()
         uvloop.run(_run(domain, make_handlers, settings))
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
