@@ -94,13 +94,17 @@ class ByKey:
 
 @dataclass(frozen=True, slots=True)
 class ByValue:
-    """A mapping whose shape is told by the text of one key. `otherwise` None: other texts are refused."""
+    """A mapping whose shape is told by the text of one key. `otherwise` None: other texts are refused.
+
+    `name`: what it is called in the schema.
+    """
 
     key: str
     variants: Mapping[str, "Shape"]
     otherwise: "Shape | None" = None
     doc: str = ""
     key_doc: str = ""
+    name: str = ""
 
 
 Shape = Text | Flag | Many | Table | Record | Either | ByKey | ByValue

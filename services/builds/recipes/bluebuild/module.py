@@ -9,9 +9,9 @@ from services.builds.recipes.shapes import ONE_LINE, ByValue, Flag, Many, Record
 
 NAME = r"[^\x00-\x20\x7f-][^\x00-\x1f\x7f]*"
 A_NAME = "one line that does not begin with a dash or a space"
-URL = r"https?://[^\x00-\x20\x7f\"'`$\\]+"
+URL = r"https?://[^\x00-\x20\x7f\x22'`$\\]+"
 _UP = r"(?!(?:[^/]*/)*\.\.(?:/|$))"
-PATH = _UP + r"[^\x00-\x1f\x7f\"$\\<>-][^\x00-\x1f\x7f\"$\\<>]*"
+PATH = _UP + r"[^\x00-\x1f\x7f\x22$\\<>-][^\x00-\x1f\x7f\x22$\\<>]*"
 A_PATH = "a path without `..`, quotes, `$`, `\\`, `<` or `>`"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -27,6 +27,7 @@ _SECRET_MOUNT = ByValue(
         ),
     },
     doc="How the module gets the secret.",
+    name="secret-mount",
 )
 _SECRET = ByValue(
     "type",
@@ -51,6 +52,7 @@ _SECRET = ByValue(
         "ssh": Record({"type": Text()}),
     },
     key_doc="Where the secret comes from.",
+    name="secret",
 )
 
 COMMON: Mapping[str, Shape] = {

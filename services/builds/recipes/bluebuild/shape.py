@@ -107,7 +107,7 @@ RECIPE = Record(
         "labels": Table(
             Text(),
             "Labels of the image.",
-            keys=r"[^\x00-\x20\x7f\"'\\=$]+",
+            keys=r"[^\x00-\x20\x7f\x22'\\=$]+",
             expected="one word without quotes, `=`, `$` or `\\`",
         ),
         "alt-tags": Many(

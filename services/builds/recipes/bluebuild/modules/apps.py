@@ -72,7 +72,7 @@ _INSTALL = Many(_FLATPAK, "Ids of Flatpaks to install.")
 _REPO_URL = Text("The address of a .flatpakrepo file.", pattern=URL, expected="an address", default=FLATHUB)
 _REPO_NAME = Text("A short name.", pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*", expected="one word", default="flathub")
 _REPO_TITLE = Text(
-    "A title for people.", pattern=r"[^\x00-\x1f\x7f\"'\\]+", expected="one line without quotes or backslash"
+    "A title for people.", pattern=r"[^\x00-\x1f\x7f\x22'\\]+", expected="one line without quotes or backslash"
 )
 _SCOPE_V1: dict[str, Shape] = {
     "repo-url": _REPO_URL,

@@ -4,7 +4,7 @@ from services.builds.recipes.bluebuild.module import Module, ModuleType, keys_of
 from services.builds.recipes.dotfiles import apply_dotfiles
 from services.builds.recipes.shapes import Flag, Text
 
-_WORD = r"[^\x00-\x20\x7f\"'\\$-][^\x00-\x20\x7f\"'\\$]*"
+_WORD = r"[^\x00-\x20\x7f\x22'\\$-][^\x00-\x20\x7f\x22'\\$]*"
 _TIME = r"[0-9][0-9a-z ]*"
 
 

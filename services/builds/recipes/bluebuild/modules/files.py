@@ -14,7 +14,7 @@ from services.builds.recipes.bluebuild.module import (
 from services.builds.recipes.containerfile import copy
 from services.builds.recipes.shapes import ByKey, Many, Record, Table, Text
 
-_ABSOLUTE = r"/[^\x00-\x1f\x7f\"$\\<>]*"
+_ABSOLUTE = r"/[^\x00-\x1f\x7f\x22$\\<>]*"
 _SOURCE = Text("A file or folder below `files/` of the repository.", pattern=PATH, expected=A_PATH)
 _DESTINATION = Text(
     "The folder of the image that it goes to; what a folder holds is copied, not the folder itself.",
@@ -23,7 +23,7 @@ _DESTINATION = Text(
 )
 _PAIR = Record({"source": _SOURCE, "destination": _DESTINATION}, required=("source", "destination"))
 _SHORT = Table(_DESTINATION, "The short form: `source: destination`.", keys=PATH, expected=A_PATH)
-_COPY_PATH = r"[^\x00-\x1f\x7f\"$\\<>-][^\x00-\x1f\x7f\"$\\<>]*"
+_COPY_PATH = r"[^\x00-\x1f\x7f\x22$\\<>-][^\x00-\x1f\x7f\x22$\\<>]*"
 
 
 def _files(module: Module) -> list[str]:
