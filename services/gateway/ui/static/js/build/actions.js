@@ -1,7 +1,6 @@
 /** What can be done with a build: cancel, run again, reset, put into a channel and take out of it. */
 
 import { api, intents } from '../core/api.js';
-import { h } from '../core/html.js';
 import { asking, button } from '../parts/buttons.js';
 import { announce, notify } from '../parts/notices.js';
 import { isOver } from './words.js';
@@ -10,12 +9,11 @@ export const CHANNELS = ['stable', 'testing'];
 
 /** The buttons for a build (BuildView) as it stands. `changed()` is async: read it again. */
 export function actions(build, changed) {
-  if (!isOver(build)) return build.executor === 'external' ? null : cancel(build, changed);
-  if (build.executor === 'external') return build.status === 'failure' && reset(build, changed);
-  if (build.executor === 'github') {
-    return [rerun('Run again', build, false, changed), build.status === 'failure' && rerun('Run failed jobs again', build, true, changed)];
-  }
-  return build.job_id && retry(build, changed);
+  const isExternal = build.executor === 'external';
+  if (!isOver(build)) return [build.error && reset(build, changed), cancel(build, changed)];
+  if (isExternal) return build.status === 'failure' && reset(build, changed);
+  const hasFailedJobs = build.executor === 'github' && build.status === 'failure' && build.run_id !== null;
+  return [rerun('Run again', build, false, changed), hasFailedJobs && rerun('Run failed jobs again', build, true, changed)];
 }
 
 /** The channels of a build that can be in one: which it is in, and the way in and out. */
@@ -43,11 +41,11 @@ export function channels(build, changed) {
 }
 
 function cancel(build, changed) {
+  const whose = build.executor === 'external' ? 'It takes no more states then; its pipeline is not told.' : 'Its work is undone.';
   return asking('Cancel', {
-    question: 'Cancel this build?', yes: 'Cancel it', no: 'No', icon: 'close', focus: 'cancel',
+    question: `Cancel this build? ${whose}`, yes: 'Cancel it', no: 'No', icon: 'close', focus: 'cancel',
     run: async () => {
-      if (build.job_id) await api.post(`/jobs/${build.job_id}/cancel`);
-      else await api.post(`/api/build/${build.id}/cancel`);
+      await api.post(`/api/build/${build.id}/cancel`);
       announce('The build is being cancelled');
       await changed();
     },
@@ -63,22 +61,13 @@ function rerun(label, build, failedOnly, changed) {
   }, { icon: 'retry', focus: failedOnly ? 'rerun-failed' : 'rerun' });
 }
 
-function retry(build, changed) {
-  const once = intents();
-  return button('Run again', async () => {
-    await api.post(`/jobs/${build.job_id}/retry`, undefined, { intent: once() });
-    notify('It runs again.');
-    await changed();
-  }, { icon: 'retry', focus: 'rerun' });
-}
-
 function reset(build, changed) {
-  return h('span', {}, asking('Reset', {
+  return asking('Reset', {
     question: 'Let its pipeline go on from where it failed?', yes: 'Yes, reset', kind: 'primary', icon: 'retry', focus: 'reset',
     run: async () => {
       await api.post(`/builds/${encodeURIComponent(build.uid)}/reset`);
       notify('The build was reset: its pipeline can go on.');
       await changed();
     },
-  }));
+  });
 }

@@ -52,7 +52,8 @@ function step(state, isNow) {
     h('div', { class: 'step-line' },
       h('span', { class: 'step-code number' }, `${state.state_code} %`),
       h('strong', {}, state.stage ?? WORDS[state.status] ?? state.status),
-      state.stage && h('span', { class: 'step-status' }, WORDS[state.status] ?? state.status),
+      // That it ran is what a step's place says; only the present one says that it does.
+      state.stage && (isNow || state.status !== 'in_progress') && h('span', { class: 'step-status' }, WORDS[state.status] ?? state.status),
       h('span', { class: 'step-took number' }, isNow ? elapsed(state.created_at, null) : state.duration_s === null ? null : duration(state.duration_s))),
     state.message && h('p', { class: 'step-message' }, state.message),
     h('p', { class: 'step-who muted' }, `${state.actor} · `, ago(state.created_at)),

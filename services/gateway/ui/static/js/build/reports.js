@@ -12,9 +12,9 @@ import { badge } from '../parts/status.js';
 export function reports(uid, signal) {
   const path = `/builds/${encodeURIComponent(uid)}`;
   const lists = [
-    new List(`${path}/failures`, 'Failures', (one) => one.id, failure),
-    new List(`${path}/artifacts`, 'Artifacts', (one) => one.id, artifact),
-    new List(`${path}/variables`, 'Variables', (one) => one.key, variable),
+    new List(`${path}/failures`, 'items', 'Failures', (one) => one.id, failure),
+    new List(`${path}/artifacts`, 'artifacts', 'Artifacts', (one) => one.id, artifact),
+    new List(`${path}/variables`, 'variables', 'Variables', (one) => one.key, variable),
   ];
   return {
     elements: lists.map((list) => list.element),
@@ -24,18 +24,21 @@ export function reports(uid, signal) {
 
 class List {
   #path;
+  #name;
   #title;
   #rows;
   element = h('div');
 
-  constructor(path, title, keyOf, render) {
+  /** `name` is that of the list in the answer. */
+  constructor(path, name, title, keyOf, render) {
     this.#path = path;
+    this.#name = name;
     this.#title = title;
     this.#rows = new Rows({ label: title, keyOf, render });
   }
 
   async read(signal) {
-    const { items } = await api.get(this.#path, { query: { limit: 100 }, signal });
+    const items = (await api.get(this.#path, { signal }))[this.#name];
     this.#rows.set(items);
     fill(this.element, items.length > 0 && section(this.#title, this.#rows.element));
   }
@@ -59,7 +62,7 @@ function failure(one) {
 function artifact(one) {
   return row({
     lead: h('span', { class: 'muted' }, one.type),
-    title: one.name,
+    title: one.artifact_name,
     facts: [
       h('code', {}, one.path),
       one.storage_backend,

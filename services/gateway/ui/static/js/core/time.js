@@ -43,8 +43,11 @@ export function duration(seconds) {
   return `${Math.floor(s / DAY_S)}d ${Math.floor((s % DAY_S) / HOUR_S)}h`;
 }
 
-/** How long ago (or ahead) a moment is, against `at` (milliseconds): "just now", "5 min ago", "in 2 h", "Nov 3, 14:02". */
-export function relative(iso, at = now()) {
+/**
+ * How long ago (or ahead) a moment is, against `at` (milliseconds): "just now", "5 min ago", "in 2 h", and after a week
+ * its date, "Nov 3, 14:02"; with `always` also then "12 d ago".
+ */
+export function relative(iso, at = now(), { always = false } = {}) {
   const seconds = Math.round((at - Date.parse(iso)) / 1000);
   const distance = Math.abs(seconds);
   const words = (count, unit) => (seconds >= 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`);
@@ -52,7 +55,7 @@ export function relative(iso, at = now()) {
   if (distance < MINUTE_S) return words(distance, 's');
   if (distance < HOUR_S) return words(Math.floor(distance / MINUTE_S), 'min');
   if (distance < DAY_S) return words(Math.floor(distance / HOUR_S), 'h');
-  if (distance < 7 * DAY_S) return words(Math.floor(distance / DAY_S), 'd');
+  if (always || distance < 7 * DAY_S) return words(Math.floor(distance / DAY_S), 'd');
   return dayAndTime.format(Date.parse(iso));
 }
 
@@ -66,10 +69,10 @@ export function clock(iso) {
   return clockTime.format(Date.parse(iso));
 }
 
-/** An element that tells how long ago a moment is and goes on telling it; `none` is shown for null. */
-export function ago(iso, none = 'never') {
+/** An element that tells how long ago a moment is and goes on telling it; `none` is shown for null; `always`: see above. */
+export function ago(iso, none = 'never', { always = false } = {}) {
   if (!iso) return h('span', { class: 'muted' }, none);
-  return h('time', { datetime: iso, title: full(iso), dataset: { ago: '' } }, relative(iso));
+  return h('time', { datetime: iso, title: full(iso), dataset: { ago: always ? 'always' : '' } }, relative(iso, now(), { always }));
 }
 
 /** An element with the time from `start` to `end`, or up to now while `end` is null; it ticks. */
@@ -83,7 +86,9 @@ export function elapsed(start, end) {
 export function startClock() {
   setInterval(() => {
     if (document.hidden) return;
-    for (const time of document.querySelectorAll('time[data-ago]')) say(time, relative(time.dateTime));
+    for (const time of document.querySelectorAll('time[data-ago]')) {
+      say(time, relative(time.dateTime, now(), { always: time.dataset.ago === 'always' }));
+    }
     for (const span of document.querySelectorAll('[data-since]')) {
       say(span, duration((now() - Date.parse(span.dataset.since)) / 1000));
     }

@@ -6,7 +6,7 @@ const ADVICE = {
   REPOSITORY_GONE: 'Its repository was deleted here; connect it again and push.',
   SECRETS_UNREADABLE: 'The operator gives SECRET_KEY_OLD the key that sealed the secrets, or somebody sets them anew; then retry.',
   SKIPPED: 'The pipeline’s “when” does not match this event; change it, or push to a branch that it names.',
-  STEP_FAILED: 'The step’s output below says why; it is open.',
+  STEP_FAILED: 'The step’s output says why; in the log it is open.',
   STEP_TIMEOUT: 'Give the step a longer “timeout” in the pipeline, or find out in the log what it waited for.',
   RUN_TIMEOUT: 'Give the pipeline a longer “timeout”, or split it.',
   PIPELINE_MISSING: 'Commit a pipeline file, or name its path in the repository’s settings.',

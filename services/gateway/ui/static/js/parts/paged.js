@@ -2,11 +2,12 @@
 
 import { address } from '../core/api.js';
 import { fill, h } from '../core/html.js';
+import { atMostEvery } from '../core/pace.js';
 import { complain } from './notices.js';
 import { pages } from './rows.js';
 
 const PAGE = 50;
-const LATER_MS = 1000; // a busy installation has many events a second, and nobody reads that fast
+const PACE_MS = 1000; // a busy installation has many events a second, and nobody reads that fast
 
 /**
  * One such list, at the address `at` (`/ui/users`).
@@ -14,7 +15,7 @@ const LATER_MS = 1000; // a busy installation has many events a second, and nobo
  * `load(query)` is async and answers a part: {items, total, limit, offset, next_offset}; `query` holds the filters,
  * `limit` and `offset`. `filters` are the names of filters in the address. `nothing(filter)` makes what stands in place
  * of no rows. `noun` is [one, many], for `count`; null: nobody shows it. `drawn(page)` is called after each reading.
- * A view places `elements`, and `count` where it wants.
+ * A view places `elements`, and `count` where it wants; `readSoon()` is for events.
  */
 export class Paged {
   #at;
@@ -23,7 +24,6 @@ export class Paged {
   #nothing;
   #noun;
   #drawn;
-  #later = null;
   #asked = 0;
   #shown = 0;
   #place = h('div');
@@ -40,7 +40,7 @@ export class Paged {
     this.#nothing = nothing;
     this.#noun = noun;
     this.#drawn = drawn;
-    signal.addEventListener('abort', () => clearTimeout(this.#later));
+    this.readSoon = atMostEvery(PACE_MS, () => this.read().catch(complain), signal);
   }
 
   /** Read and show the part of the list that the address names. Throws ApiError. */
@@ -60,13 +60,5 @@ export class Paged {
   change = () => {
     this.offset = 0;
     return this.read();
-  };
-
-  /** Read again soon, once for all events until then. */
-  readSoon = () => {
-    this.#later ??= setTimeout(() => {
-      this.#later = null;
-      this.read().catch(complain);
-    }, LATER_MS);
   };
 }

@@ -27,8 +27,8 @@ function verdict({ valid, problems, dialect }) {
   const counted = [errors > 0 && count(errors, 'error'), warnings > 0 && count(warnings, 'warning')].filter(Boolean).join(', ');
   return [
     h('span', { class: `badge tone-${valid ? 'good' : 'bad'}` }, icon(valid ? 'check' : 'cross'), h('span', {}, valid ? 'Valid' : 'Not valid')),
-    counted && `: ${counted}`,
-    dialect && h('span', { class: 'muted' }, ` · read as ${dialect === 'bluebuild' ? 'BlueBuild' : 'Exousia'}`),
+    counted && h('span', {}, counted),
+    dialect && h('span', { class: 'muted' }, `read as ${dialect === 'bluebuild' ? 'BlueBuild' : 'Exousia'}`),
   ];
 }
 

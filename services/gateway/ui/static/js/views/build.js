@@ -3,6 +3,7 @@
 import { api } from '../core/api.js';
 import { listen } from '../core/events.js';
 import { h, safeAddress } from '../core/html.js';
+import { atMostEvery } from '../core/pace.js';
 import { ago } from '../core/time.js';
 import { actions, channels } from '../build/actions.js';
 import { History } from '../build/history.js';
@@ -17,8 +18,7 @@ import { facts, head, section } from '../parts/page.js';
 import { Places } from '../parts/places.js';
 import { badge } from '../parts/status.js';
 
-// One look at the rows for all events until then: a step tells its stage and its code at once.
-const AFTER_EVENT_MS = 300;
+const PACE_MS = 300; // a build that says much is read so often, and no more
 // A build that waits is told nothing when those before it go on.
 const QUEUE_LOOK_MS = 5000;
 
@@ -29,11 +29,11 @@ export default async function build({ params, signal, title }) {
   const places = new Places('build', ['state', 'actions', 'progress', 'notice', 'facts', 'channels']);
   const history = new History(`/api/v1/builds/${encodeURIComponent(one.uid)}`, signal);
   const reported = reports(one.uid, signal);
-  let soon = null;
 
   /** Read everything anew; what did not change stays as it stands. */
   async function read() {
     const newer = await api.get(path, { signal });
+    if (Date.parse(newer.updated_at) < Date.parse(one.updated_at)) return; // a later reading was faster
     if (newer.status !== one.status) announce(`The build is ${newer.status.replace('_', ' ')}`);
     one = newer;
     await show();
@@ -44,7 +44,7 @@ export default async function build({ params, signal, title }) {
     const { status, executor, error } = one;
     const wait = job && waiting(job);
     places.show('state', status, () => badge(status));
-    places.show('actions', [status, executor, one.job_id], () => actions(one, read));
+    places.show('actions', [status, executor, error, one.run_id], () => actions(one, read));
     places.show('progress', [status, one.state_code, one.stage, one.started_at, one.finished_at], () => progress(one));
     places.show('notice', [status, error, executor, wait], () => notice(one, wait));
     places.show('facts', { ...one, updated_at: null, state_code: 0, stage: null }, () => factsOf(one));
@@ -52,19 +52,11 @@ export default async function build({ params, signal, title }) {
   }
 
   const readAgain = () => read().catch((error) => error.status !== 0 && complain(error));
-  const changed = (event) => {
-    if (!isAbout(event, one.id)) return;
-    soon ??= setTimeout(() => {
-      soon = null;
-      readAgain();
-    }, AFTER_EVENT_MS);
-  };
-  listen({ status: changed, end: changed, build: changed, reset: readAgain }, signal);
+  const readSoon = atMostEvery(PACE_MS, readAgain, signal);
+  const changed = (event) => isAbout(event, one.id) && readSoon();
+  listen({ status: changed, end: changed, build: changed, reset: readSoon }, signal);
   const timer = setInterval(() => one.status === 'pending' && !document.hidden && readAgain(), QUEUE_LOOK_MS);
-  signal.addEventListener('abort', () => {
-    clearInterval(timer);
-    clearTimeout(soon);
-  });
+  signal.addEventListener('abort', () => clearInterval(timer));
   await show();
   return h(
     'div', {},
@@ -84,7 +76,7 @@ async function waitingJob(build, signal) {
 }
 
 function notice(build, wait) {
-  if (build.error && isOver(build)) {
+  if (build.error) {
     return h('section', { class: ['job-error', build.status === 'cancelled' && 'calm'] },
       h('p', {}, icon(build.status === 'cancelled' ? 'skipped' : 'cross'), h('code', {}, build.error.code), ' ', build.error.message),
       h('p', { class: 'muted' }, hint(build)));
@@ -93,7 +85,7 @@ function notice(build, wait) {
 }
 
 function hint(build) {
-  if (build.executor === 'external') return 'It stays here until somebody resets it; then its pipeline goes on from this stage.';
+  if (build.executor === 'external' || !isOver(build)) return 'It stays here until somebody resets it; then its pipeline goes on from this stage.';
   return advice(build.error);
 }
 

@@ -25,6 +25,7 @@ export default async function configuration({ params, signal, title }) {
   const state = h('p', { class: 'muted', role: 'status' });
   const above = h('div');
   const heading = head(saved.name, { up: ['/ui/configurations', 'Configurations'], actions: [state, h('a', { class: 'button', href: `/ui/builds?config_id=${saved.id}` }, 'Its builds')] });
+  const undo = asking('Undo my changes', { question: 'Drop what is not saved?', yes: 'Yes, drop it', run: showSaved });
   const bench = recipeForm({
     values: draft?.values ?? saved, action: 'Save', signal,
     submit: () => save(base),
@@ -33,7 +34,7 @@ export default async function configuration({ params, signal, title }) {
       keepDraft(draftName, { values: bench.values(), base });
       say();
     },
-    further: [asking('Undo my changes', { question: 'Drop what is not saved?', yes: 'Yes, drop it', run: () => showSaved(saved) })],
+    further: [undo],
   });
   const versions = versionList(path, { current: () => saved.version, rollBack, signal });
 
@@ -72,6 +73,7 @@ export default async function configuration({ params, signal, title }) {
   }
 
   function say() {
+    undo.hidden = !isDirty;
     fill(state, `Version ${saved.version} · `, isDirty ? h('strong', {}, 'changes not saved') : ['saved ', ago(saved.updated_at)]);
   }
 
@@ -104,10 +106,9 @@ function buildIt(saved) {
   let turn = 0;
   return section('Build', h('p', { class: 'hint' }, 'GitHub Actions builds what is saved.'), form({
     label: 'Build', action: 'Build the image', kind: null,
-    fields: [h('div', { class: 'form-pair' },
-      field({ label: 'Git ref of the workflow', name: 'ref', value: 'main', required: true, autocomplete: 'off', spellcheck: 'false' }),
+    fields: [field({ label: 'Branch or tag of the workflow', name: 'ref', value: 'main', required: true, autocomplete: 'off', spellcheck: 'false' }), h('div', { class: 'form-pair' },
       field({ label: 'Window manager', name: 'window_manager', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false' }),
-      field({ label: 'Desktop environment', name: 'desktop_environment', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false', hint: 'Both count for bootc images.' }))],
+      field({ label: 'Desktop environment', name: 'desktop_environment', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false', hint: 'Both count for bootc images only.' }))],
     submit: async (values) => {
       const chosen = Object.fromEntries([...values].map(([name, text]) => [name, text.trim()]).filter(([, text]) => text !== ''));
       const body = { config_id: saved().id, ...chosen };

@@ -3,19 +3,19 @@
 import { api } from '../core/api.js';
 import { listen } from '../core/events.js';
 import { fill, h } from '../core/html.js';
+import { atMostEvery } from '../core/pace.js';
 import { ago } from '../core/time.js';
 import { isAbout } from '../build/words.js';
 import { complain, empty } from '../parts/notices.js';
 import { head, section } from '../parts/page.js';
 import { badge } from '../parts/status.js';
 
-const AFTER_EVENT_MS = 1000;
+const PACE_MS = 1000;
 
 export default async function matrix({ signal, title }) {
   title('Image matrix');
   const place = h('div');
   const count = h('p', { class: 'muted number', role: 'status' });
-  let soon = null;
   let shown = '';
 
   async function read() {
@@ -28,14 +28,8 @@ export default async function matrix({ signal, title }) {
     fill(place, found.cells.length > 0 ? found.platforms.map((platform) => table(platform, found)) : nothing());
   }
 
-  const readSoon = () => {
-    soon ??= setTimeout(() => {
-      soon = null;
-      read().catch(complain);
-    }, AFTER_EVENT_MS);
-  };
+  const readSoon = atMostEvery(PACE_MS, () => read().catch(complain), signal);
   const changed = (event) => isAbout(event) && readSoon();
-  signal.addEventListener('abort', () => clearTimeout(soon));
   listen({ status: changed, end: changed, build: changed, reset: readSoon }, signal);
   await read();
   return h('div', { class: 'matrix-page' }, head('Image matrix', { actions: [count] }), place);
@@ -75,7 +69,7 @@ function cell({ latest, good, channels }) {
   const offered = Object.entries(channels).filter(([, uid]) => uid !== null);
   return h('div', { class: 'cell' },
     good
-      ? h('a', { href: href(good.uid), class: 'cell-good' }, badge('success', 'Good'), ago(good.finished_at))
+      ? h('a', { href: href(good.uid), class: 'cell-good' }, badge('success', 'Good'), ago(good.finished_at, '', { always: true }))
       : h('span', { class: 'muted' }, 'None good yet'),
     latest.uid !== good?.uid && h('a', { href: href(latest.uid), class: 'cell-latest' },
       badge(latest.status), latest.status === 'in_progress' && h('span', { class: 'number' }, `${latest.state_code} %`)),

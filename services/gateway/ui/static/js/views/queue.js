@@ -3,6 +3,7 @@
 import { api } from '../core/api.js';
 import { listen } from '../core/events.js';
 import { fill, h } from '../core/html.js';
+import { atMostEvery } from '../core/pace.js';
 import { currentUser } from '../core/session.js';
 import { ago, duration, elapsed } from '../core/time.js';
 import { button } from '../parts/buttons.js';
@@ -15,13 +16,12 @@ import { badge } from '../parts/status.js';
 
 // Heartbeats come every few seconds; between readings the clocks tick by themselves.
 const READ_EVERY_MS = 3000;
-const AFTER_EVENT_MS = 300;
+const PACE_MS = 300;
 
 export default async function queue({ signal, title }) {
   title('Queue');
   const cards = new Map();
   const place = h('div');
-  let soon = null;
 
   async function read() {
     const { domains } = await api.get('/queue', { signal });
@@ -36,18 +36,10 @@ export default async function queue({ signal, title }) {
   }
 
   const readAgain = () => read().catch((error) => error.status !== 0 && complain(error));
-  const readSoon = () => {
-    soon ??= setTimeout(() => {
-      soon = null;
-      readAgain();
-    }, AFTER_EVENT_MS);
-  };
   await read();
   const timer = setInterval(() => !document.hidden && readAgain(), READ_EVERY_MS);
-  signal.addEventListener('abort', () => {
-    clearInterval(timer);
-    clearTimeout(soon);
-  });
+  signal.addEventListener('abort', () => clearInterval(timer));
+  const readSoon = atMostEvery(PACE_MS, readAgain, signal);
   listen({ status: readSoon, end: readSoon }, signal);
   return h('div', {}, head('Queue'), place);
 }
