@@ -48,7 +48,7 @@ async def test_change_a_repository(page: Page, site: Site) -> None:
     await page.goto(f"/ui/repositories/{made['uid']}")
     await page.get_by_label("Branches").fill("main\nrelease/*")
     await page.get_by_label("A newer push cancels").check()
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await page.reload()
     await expect(page.get_by_label("Branches")).to_have_value("main\nrelease/*")
@@ -111,3 +111,45 @@ async def test_explain_a_refusal(page: Page, site: Site) -> None:
     await page.get_by_role("button", name="Explain the signature").click()
     await expect(page.locator(".checks li").filter(has_text="Failed").first).to_be_visible()
     assert "the forge's secret" not in await page.content()
+
+
+async def test_what_builds_get_besides_their_code(page: Page, site: Site) -> None:
+    """Variables are saved as written; credentials for cloning are stored, said to be there, never shown, forgotten."""
+    made = await register(site, "acme/private", "https://git.example/acme/private.git")
+    await page.goto(f"/ui/repositories/{made['uid']}")
+    await page.get_by_role("textbox", name="Variables").fill("LOG_LEVEL=debug\nEQUATION=a=b \n")
+    await page.get_by_role("button", name="Save the variables").click()
+    await expect(page.get_by_text("The variables were saved.")).to_be_visible()
+    await page.get_by_label("User name").fill("ci")
+    await page.get_by_label("Password or token").fill("t0ken for cloning")
+    await page.get_by_role("button", name="Store the credentials").click()
+    await expect(page.get_by_text("A password or token is stored.")).to_be_visible()
+    stored = (await site.client.get(f"/api/v1/repositories/{made['uid']}")).json()
+    assert (stored["env"], stored["credentials"]) == ({"LOG_LEVEL": "debug", "EQUATION": "a=b "}, "password")
+    assert "t0ken for cloning" not in await page.content()
+    await page.get_by_role("button", name="Forget them").click()
+    await page.get_by_role("button", name="Yes, forget").click()
+    await expect(page.get_by_text("Nothing is stored")).to_be_visible()
+
+
+async def test_explain_a_pasted_delivery(page: Page, site: Site) -> None:
+    """What a forge shows of a delivery is pasted, and each check of its signature is told."""
+    push = push_request("gitea", secret="another secret")
+    await page.goto("/ui/deliveries")
+    await page.get_by_role("link", name="Explain a signature").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Explain a signature")
+    await page.get_by_label("Headers").fill("\n".join(f"{name}: {value}" for name, value in push.headers.items()))
+    await page.get_by_label("Body").fill(push.body.decode())
+    await page.get_by_role("button", name="Explain").click()
+    await expect(page.get_by_role("listitem").filter(has_text="signature: Failed.")).to_be_visible()
+    await expect(page.get_by_role("listitem").filter(has_text="header: Passed.")).to_be_visible()
+
+
+async def test_a_job_leads_to_its_delivery(page: Page, site: Site) -> None:
+    """The page of a job links to the delivery that made it, and to no other."""
+    repository, head = site.repository(pipeline("true"))
+    jobs = [await site.push(repository, head, branch=branch) for branch in ("main", "other")]
+    await page.goto(f"/ui/jobs/{jobs[0]}")
+    await page.get_by_role("link", name="its delivery").click()
+    await expect(page.get_by_role("list", name="Deliveries").get_by_role("listitem")).to_have_count(1)
+    assert f"job={jobs[0]}" in page.url

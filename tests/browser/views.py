@@ -37,6 +37,7 @@ async def furnish(site: Site) -> list[View]:
         View("jobs", "/ui/jobs", "Jobs"),
         View("job", f"/ui/jobs/{failed}", f"acme/{broken.name}"),
         View("deliveries", "/ui/deliveries", "Deliveries"),
+        View("explain", "/ui/deliveries/explain", "Explain a signature"),
         View("delivery", f"/ui/deliveries/{deliveries[0]['id']}", f"Delivery {deliveries[0]['id']}"),
         View("repositories", "/ui/repositories", "Repositories"),
         View("repository-new", "/ui/repositories/new", "Connect a repository"),

@@ -22,6 +22,7 @@ const ROUTES = [
   ['/ui/configurations/new', () => import('./views/configuration_new.js')],
   ['/ui/configurations/:id', () => import('./views/configuration.js')],
   ['/ui/deliveries', () => import('./views/deliveries.js')],
+  ['/ui/deliveries/explain', () => import('./views/explain.js')],
   ['/ui/deliveries/:id', () => import('./views/delivery.js')],
   ['/ui/repositories', () => import('./views/repositories.js')],
   ['/ui/repositories/new', () => import('./views/repository_new.js')],

@@ -3,7 +3,8 @@
 import { h } from '../core/html.js';
 import { checkbox, choices, field } from './forms.js';
 
-const FORGES = [['gitea', 'Gitea'], ['forgejo', 'Forgejo'], ['github', 'GitHub'], ['gitlab', 'GitLab']];
+/** The forges, for a choice: [[name, title], ...]. */
+export const FORGES = [['gitea', 'Gitea'], ['forgejo', 'Forgejo'], ['github', 'GitHub'], ['gitlab', 'GitLab']];
 const EVENTS = [['push', 'Push'], ['tag', 'Tag'], ['pull_request', 'Pull request'], ['release', 'Release']];
 
 /** Fields filled from a RepositoryView, or empty (null) for a new one. */

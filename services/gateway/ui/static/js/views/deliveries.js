@@ -8,12 +8,12 @@ import { filterBar } from '../parts/filters.js';
 import { empty } from '../parts/notices.js';
 import { head } from '../parts/page.js';
 import { Paged } from '../parts/paged.js';
+import { FORGES } from '../parts/repository_fields.js';
 import { row, rowLink, Rows } from '../parts/rows.js';
 import { badge } from '../parts/status.js';
 
-const FILTERS = ['verdict', 'repository', 'forge', 'since', 'until'];
+const FILTERS = ['verdict', 'repository', 'forge', 'since', 'until', 'job'];
 const VERDICTS = [['', 'All'], ['accepted', 'Accepted'], ['ignored', 'Ignored'], ['refused', 'Refused']];
-const FORGES = [['', 'Any'], ['gitea', 'Gitea'], ['forgejo', 'Forgejo'], ['github', 'GitHub'], ['gitlab', 'GitLab']];
 
 export default async function deliveries({ query, signal, title }) {
   title('Deliveries');
@@ -27,13 +27,14 @@ export default async function deliveries({ query, signal, title }) {
   await list.read();
   return h(
     'div', {},
-    head('Deliveries', { actions: [list.count] }),
+    head('Deliveries', { actions: [list.count, h('a', { class: 'button', href: '/ui/deliveries/explain' }, 'Explain a signature')] }),
+    list.filter.job && h('p', { class: 'muted' }, 'Those that made one job. ', h('a', { href: '/ui/deliveries' }, 'Show all deliveries')),
     filterBar({
       label: 'Filter the deliveries', filter: list.filter, change: list.change, signal,
       fields: [
         { name: 'verdict', label: 'Verdict', segments: VERDICTS },
         { name: 'repository', label: 'Repository', placeholder: 'owner/name', isFirst: true },
-        { name: 'forge', label: 'Forge', options: FORGES },
+        { name: 'forge', label: 'Forge', options: [['', 'Any'], ...FORGES] },
         { name: 'since', label: 'Since', type: 'date' },
       ],
     }),

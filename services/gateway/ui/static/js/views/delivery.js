@@ -5,9 +5,9 @@ import { fill, h } from '../core/html.js';
 import { navigate } from '../core/router.js';
 import { ago } from '../core/time.js';
 import { button, copyButton } from '../parts/buttons.js';
-import { icon } from '../parts/icons.js';
 import { notify } from '../parts/notices.js';
 import { facts, head, section } from '../parts/page.js';
+import { signatureChecks } from '../parts/signature_checks.js';
 import { badge } from '../parts/status.js';
 
 export default async function delivery({ params, signal, title }) {
@@ -50,20 +50,12 @@ function signature(one) {
   const place = h('div', { 'aria-live': 'polite' });
   const explain = async () => {
     const found = await api.get(`/api/v1/deliveries/${encodeURIComponent(one.id)}/signature`);
-    fill(place, checks(found));
+    fill(place, signatureChecks(found));
   };
   return section('Signature',
     h('p', { class: 'hint' }, 'Was it the forge that sent this? Each check is told, never the secret.'),
     h('p', {}, button('Explain the signature', explain)),
     place);
-}
-
-function checks(found) {
-  return h('ul', { class: 'checks' }, found.checks.map((check) => {
-    const [name, word] = check.ok === null ? ['skipped', 'Not checked'] : check.ok ? ['check', 'Passed'] : ['cross', 'Failed'];
-    return h('li', { class: check.ok === false ? 'bad' : check.ok ? 'good' : 'muted' },
-      icon(name), h('div', {}, h('strong', {}, `${check.name}: ${word}. `), check.message));
-  }));
 }
 
 function body(one) {
