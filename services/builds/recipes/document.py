@@ -216,8 +216,8 @@ class _Builder:
                 done.entries.setdefault(key, entry)
         self._add(Map(done.entries, done.line, done.column), done.weight, done.anchor)
 
-    def _alias(self, anchor: str, line: int, column: int) -> None:
-        if anchor not in self._anchors:
+    def _alias(self, anchor: str | None, line: int, column: int) -> None:
+        if anchor is None or anchor not in self._anchors:
             raise Unreadable(f"the alias *{anchor} names nothing that stands before it", line, column)
         known = self._anchors[anchor]
         if known is None:

@@ -99,6 +99,8 @@ def _assembled(options: str, lines: Sequence[_Line]) -> Iterator[str]:
 
 def _joined(text: str) -> Iterator[_Line]:
     """Yield the lines of a script. Raises _NotSimpleError."""
+    if _HEREDOC.search(text):  # in quotes too: builders look for heredocs before a shell reads the quotes
+        raise _NotSimpleError
     lines = text.split("\n")
     index, state = 0, _State()
     while index < len(lines):
