@@ -2,13 +2,14 @@
 
 from libs.common.auth.secret_key import secret_keys
 from libs.common.crypto import Sealer
-from libs.common.settings import CoreSettings, KeySettings, RuntimeSettings
+from libs.common.settings import CoreSettings, KeySettings, ListenSettings, RuntimeSettings
 from libs.common.worker.context import Handler
 from libs.common.worker.main import Resources, main
 from services.builds import tasks
 from services.builds.providers.base import BuildProvider
 from services.builds.providers.github.client import Server
 from services.builds.providers.local import LocalProvider
+from services.builds.providers.statuses import posters
 from services.builds.service import Builds
 from services.builds.service.sealed import Vault
 from services.builds.settings import GitHubSettings, LocalRunnerSettings, WebhookSettings
@@ -25,9 +26,12 @@ def handlers(resources: Resources) -> list[Handler]:
         providers["local"] = LocalProvider(settings[LocalRunnerSettings], resources.children, silence_s=silence_s)
     github = settings[GitHubSettings]
     log_max_bytes = settings[RuntimeSettings].log_max_bytes
-    workflows = tasks.workflow_handler(Server(github), Vault(sealer), github, log_max_bytes=log_max_bytes)
-    return [*tasks.handlers(builds, providers), workflows]
+    server, vault = Server(github), Vault(sealer)
+    workflows = tasks.workflow_handler(server, vault, github, log_max_bytes=log_max_bytes)
+    told = posters(server, allow_insecure=settings[LocalRunnerSettings].allow_insecure_clone)
+    statuses = tasks.status_handler(vault, told, settings[ListenSettings].public_url)
+    return [*tasks.handlers(builds, providers), workflows, statuses]
 
 
 if __name__ == "__main__":
-    main("builds", handlers, [KeySettings, LocalRunnerSettings, WebhookSettings, GitHubSettings])
+    main("builds", handlers, [KeySettings, ListenSettings, LocalRunnerSettings, WebhookSettings, GitHubSettings])

@@ -34,3 +34,14 @@ class RunWorkflow(Message, frozen=True):
     build_id: int
     rerun: Literal["all", "failed"] | None = None
     workflow_file: str | None = None
+
+
+class ReportStatus(Message, frozen=True):
+    """Tell the forge how a build of one of its commits is at that moment; `build_id` is the build's row's id."""
+
+    kind = "builds.report_status"
+    # A step is one request. Twelve tries with at most ten minutes between them are more than an hour: an outage that
+    # lasts longer ends with a person looking at the forge anyway.
+    policy = Policy(timeout_s=120.0, max_tries=12, backoff_max_s=600.0, job_class="light")
+
+    build_id: int

@@ -23,9 +23,11 @@ _FORMATS: Final = FormatChecker(formats=())
 _PROBLEMS_MAX: Final = 3  # of one body: the first says what to mend
 
 
-@_FORMATS.checks("date-time")
 def _is_moment(value: object) -> bool:
     return not isinstance(value, str) or _MOMENT.fullmatch(value) is not None
+
+
+_FORMATS.checks("date-time")(_is_moment)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +139,9 @@ class Description:
 
 @cache
 def load(file: str, name: str) -> Description:
-    """Read the description `name` of tests/data/<file>: {"descriptions": {name: document}}, JSON in gzip."""
-    whole = json.loads(gzip.decompress((DATA / file).read_bytes()))
+    """Read the description `name` of tests/data/<file>: {"descriptions": {name: document}}, JSON, perhaps in gzip."""
+    raw = (DATA / file).read_bytes()
+    whole = json.loads(gzip.decompress(raw) if file.endswith(".gz") else raw)
     return Description(whole["descriptions"][name])
 
 

@@ -215,7 +215,7 @@ class FakeForge:
         assert self._server is not None
         for connection in list(self._server.server_state.connections):
             if getattr(connection, "client", None) == tuple(scope["client"]):
-                connection.transport.abort()  # type: ignore[union-attr]
+                connection.transport.abort()
         await asyncio.sleep(0)  # uvicorn hears of it, and does not complain that nothing was answered
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from services.builds.forges import github, gitlab, kept, signatures
+from services.builds.forges.addresses import gitea_api
 from services.builds.forges.body import decode, encoding
 from services.builds.forges.errors import BadPayload, UnsupportedContentType
 from services.builds.forges.event import EventKind, ForgeEvent
@@ -41,6 +42,7 @@ __all__ = [
     "encoding",
     "explain",
     "fingerprint",
+    "gitea_api",
     "judge",
     "kept",
     "supported",

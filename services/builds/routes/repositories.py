@@ -158,6 +158,8 @@ def _view(kept: Kept, base_url: str) -> RepositoryView:
         secrets=list(kept.secret_names),
         credentials=kept.credentials,
         uses_operator_token=row.uses_operator_token,
+        has_api_token=row.sealed_api_token is not None,
+        report_status=row.report_status,
         concurrency=Concurrency(row.lane_limit, row.newest_wins),
         problem=kept.problem,
         created_at=row.created_at,

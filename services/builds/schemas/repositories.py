@@ -37,6 +37,8 @@ Environment = Annotated[
 ]
 # Forges send it in a header or take it as an HMAC key: printable ASCII, and nothing at its ends that gets lost.
 WebhookSecretText = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]*[!-~])?$", min_length=8, max_length=_NAME_MAX)]
+# Tokens of GitHub are 40 to 255 characters long (ghs_ ones are to become longer), of Gitea 40; none has spaces.
+ApiToken = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+$", min_length=8, max_length=1024)]
 OwnerId = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -58,7 +60,11 @@ class Concurrency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRepository(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A repository to be registered. It belongs to the caller; a static key's is shared."""
+    """A repository to be registered. It belongs to the caller; a static key's is shared.
+
+    `api_token` is for the forge's REST API and never answered again; with it, and unless `report_status` is false, the
+    forge is told how builds of its pushes go.
+    """
 
     forge: Forge
     full_name: FullName
@@ -71,13 +77,15 @@ class NewRepository(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: Environment = {}
     active: bool = True
     concurrency: Concurrency = msgspec.field(default_factory=Concurrency)
+    api_token: ApiToken | None = None
+    report_status: bool = True
 
 
 class RepositoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to change; what is absent stays.
 
     `owner` (null: shared) and `uses_operator_token` (the operator's token or App acts for this repository on GitHub)
-    are changed by superusers only.
+    are changed by superusers only. `api_token` null removes it; so does an address of another host without a new one.
     """
 
     full_name: FullName | UnsetType = UNSET
@@ -92,6 +100,8 @@ class RepositoryChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: Concurrency | UnsetType = UNSET
     owner: OwnerId | UnsetType | None = UNSET
     uses_operator_token: bool | UnsetType = UNSET
+    api_token: ApiToken | UnsetType | None = UNSET
+    report_status: bool | UnsetType = UNSET
 
 
 class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,7 +160,8 @@ class WebhookView(msgspec.Struct, frozen=True):
 class RepositoryView(msgspec.Struct, frozen=True):
     """A repository. `owner` null: shared. `secrets` are names, `credentials` says which kind is stored.
 
-    `workflow_file` null: the one that the operator set (GITHUB_WORKFLOW_FILE).
+    `workflow_file` null: the one that the operator set (GITHUB_WORKFLOW_FILE). `has_api_token`: there is one for the
+    forge's REST API.
 
     `problem` says in words why stored secrets cannot be used; null when all is well.
     """
@@ -172,6 +183,8 @@ class RepositoryView(msgspec.Struct, frozen=True):
     secrets: list[str]
     credentials: Literal["password", "ssh_key"] | None
     uses_operator_token: bool
+    has_api_token: bool
+    report_status: bool
     concurrency: Concurrency
     problem: str | None
     created_at: datetime
@@ -256,6 +269,8 @@ REPOSITORY_EXAMPLE: Final[dict[str, Any]] = {
     "secrets": ["DEPLOY_TOKEN"],
     "credentials": "password",
     "uses_operator_token": False,
+    "has_api_token": True,
+    "report_status": True,
     "concurrency": {"limit": 1, "newest_wins": False},
     "problem": None,
     "created_at": "2026-11-20T18:00:00Z",

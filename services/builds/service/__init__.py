@@ -12,10 +12,11 @@ from libs.common.jobs.kinds import JobRules
 from services.builds.buildspec import BuildSpec
 from services.builds.errors import RepositoryGone, UnknownRepository
 from services.builds.forges import ForgeEvent
-from services.builds.jobs import RunBuild, RunWorkflow
+from services.builds.jobs import ReportStatus, RunBuild, RunWorkflow
 from services.builds.models import Build, Repository
 from services.builds.service import deliveries
 from services.builds.service.accept import Acceptance, Verified
+from services.builds.service.commit_statuses import tell_again
 from services.builds.service.deliveries import Accepted, Ignored, Incoming
 from services.builds.service.history import Reached, add_state, end_build, record_progress, retry_build
 from services.builds.service.sealed import Vault
@@ -28,6 +29,7 @@ __all__ = ["RULES", "Accepted", "Builds", "Ignored", "Incoming", "Reached", "end
 RULES = (
     JobRules(RunBuild, on_end=end_build, on_retry=retry_build),
     JobRules(RunWorkflow, on_end=end_build, on_retry=retry_workflow),
+    JobRules(ReportStatus, on_retry=tell_again),
 )
 """What builds do when their jobs end or are retried, for every process."""
 

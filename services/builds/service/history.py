@@ -14,6 +14,7 @@ from libs.common.jobs.view import LiveJob
 from services.builds.errors import BuildGone, BuildNotEnded, RepositoryGone
 from services.builds.jobs import RunBuild
 from services.builds.models import Build, BuildFailure, BuildState
+from services.builds.service.commit_statuses import report_build
 from services.builds.states import ENDED, OF_JOB, BuildStatus
 
 # Made once, as in deliveries.py.
@@ -67,6 +68,7 @@ async def end_build(tx: AsyncConnection, job: LiveJob, outcome: Outcome) -> None
         stage=row.stage,
         message=message,
     )
+    await report_build(tx, row)
 
 
 async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
@@ -79,9 +81,11 @@ async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
         raise RepositoryGone("The repository of this build was deleted; there is nothing to build it from")
     fresh: dict[str, Any] = {"status": BuildStatus.PENDING.value, "state_code": 0, "stage": None, "error": None}
     fresh |= {"exit_code": None, "started_at": None, "finished_at": None, "job_id": new.view.id, "updated_at": utcnow()}
-    await tx.execute(update(Build).where(Build.id == build_id).values(fresh))
+    begun = update(Build).where(Build.id == build_id).values(fresh).returning(Build.__table__)
+    row = (await tx.execute(begun)).one()
     await retire_failures(tx, build_id)
     await add_state(tx, build_id, new.view.id, BuildStatus.PENDING, 0, actor="slipway", message="Build retried")
+    await report_build(tx, row)
 
 
 RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)

@@ -30,6 +30,7 @@ from services.builds.errors import (
     UnknownRepository,
     UnknownSecret,
 )
+from services.builds.forges import gitea_api
 from services.builds.models import Build, Repository
 from services.builds.schemas.repositories import VARIABLES_MAX, NewRepository, RepositoryChange
 from services.builds.service.history import end_build
@@ -99,7 +100,7 @@ class Repositories:
         may_run_on(new.executor, principal)
         _check_executor(new.executor, new.forge)
         values = new_repository(new.forge, new.full_name, new.clone_url, executor=new.executor)
-        values |= _columns(new) | {"owner": principal.user_id}
+        values |= self._columns(new, values["uid"]) | {"owner": principal.user_id}
         async with self._database.transaction() as tx:
             await _claim_name(tx, new.forge, new.full_name, principal.user_id)
             row = (await tx.execute(insert(Repository).values(values).returning(Repository.__table__))).one()
@@ -111,7 +112,7 @@ class Repositories:
 
         Raises RepositoryExists when the new name or owner is taken, LocalNotAllowed, SharedIsReadOnly and Invalid.
         """
-        values = _columns(change)
+        values = self._columns(change, uid)
         async with self._database.transaction() as tx:
             row = await _changeable(tx, principal, uid)
             changed = {name: value for name, value in values.items() if value != getattr(row, name)}
@@ -123,6 +124,8 @@ class Repositories:
                 )
             if "full_name" in changed and row.uses_operator_token and not principal.is_superuser:
                 changed["uses_operator_token"] = False  # it was allowed for that name, not for any that its owner likes
+            if row.sealed_api_token is not None and _api(row, changed) != _api(row, {}):
+                changed.setdefault("sealed_api_token", None)  # it was given for that host, perhaps by another owner
             _check_executor(changed.get("executor"), row.forge)
             if {"executor", "clone_url"} & changed.keys():  # other code is going to be run
                 may_run_on(changed.get("executor", row.executor), principal)
@@ -225,6 +228,18 @@ class Repositories:
             action = "repository.credentials_removed" if credentials is None else "repository.credentials_set"
             await _record(tx, actor, action, row)
 
+    def _columns(self, body: NewRepository | RepositoryChange, uid: str) -> dict[str, Any]:
+        """Turn a body's fields that are given into columns."""
+        given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
+        concurrency = given.pop("concurrency", None)
+        if concurrency is not None:
+            given |= {"lane_limit": concurrency.limit, "newest_wins": concurrency.newest_wins}
+        if "filters" in given:
+            given["filters"] = msgspec.to_builtins(given["filters"])
+        if "api_token" in given:
+            given["sealed_api_token"] = self._vault.seal(uid, "sealed_api_token", given.pop("api_token"))
+        return given
+
     async def _store(self, tx: AsyncConnection, row: Any, column: str, value: Any) -> None:
         await _update(tx, row.id, {column: self._vault.seal(row.uid, column, value)})
 
@@ -322,15 +337,10 @@ async def _record(tx: AsyncConnection, actor: Actor, action: str, row: Any, **de
     await audit.record(tx, actor, action, ("repository", row.uid), full_name=row.full_name, **details)
 
 
-def _columns(body: NewRepository | RepositoryChange) -> dict[str, Any]:
-    """Turn a body's fields that are given into columns."""
-    given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
-    concurrency = given.pop("concurrency", None)
-    if concurrency is not None:
-        given |= {"lane_limit": concurrency.limit, "newest_wins": concurrency.newest_wins}
-    if "filters" in given:
-        given["filters"] = msgspec.to_builtins(given["filters"])
-    return given
+def _api(row: Any, changed: Mapping[str, Any]) -> str | None:
+    """Where the forge's API is once these columns are changed; GitHub's is a setting and always the same."""
+    now = {name: changed.get(name, getattr(row, name)) for name in ("full_name", "html_url", "clone_url")}
+    return None if row.forge == "github" else gitea_api(**now)
 
 
 def _ending(one: WebhookSecret, now: datetime, overlap_s: int | None) -> WebhookSecret:

@@ -16,6 +16,7 @@ from libs.common.jobs.view import LiveJob
 from services.builds.forges import ForgeEvent
 from services.builds.jobs import RunBuild, RunWorkflow
 from services.builds.models import Build
+from services.builds.service.commit_statuses import report
 from services.builds.service.history import add_states, state
 from services.builds.states import BuildStatus, Executor
 
@@ -34,14 +35,20 @@ class Start:
 async def start_builds(tx: AsyncConnection, starts: Sequence[Start]) -> list[LiveJob]:
     """Make builds, their first states and their jobs, in this order; after the commit give the jobs to `announce`.
 
-    Four statements, however many builds: their ids are taken beforehand, so that nothing has to be read back.
+    Four statements, however many builds: their ids are taken beforehand, so that nothing has to be read back. Jobs
+    that tell forges of the builds are not among the answer: the publisher hands them out some seconds later, and by
+    then many of those builds are more than just accepted.
     """
     if not starts:
         return []
     ids = await _new_ids(tx, len(starts))
-    await tx.execute(_INSERT, [_build(one, build_id) for one, build_id in zip(starts, ids, strict=True)])
+    builds = [_build(one, build_id) for one, build_id in zip(starts, ids, strict=True)]
+    await tx.execute(_INSERT, builds)
     await add_states(tx, [_first_state(one, build_id) for one, build_id in zip(starts, ids, strict=True)])
-    return await store.insert_jobs(tx, [_job(one, build_id) for one, build_id in zip(starts, ids, strict=True)])
+    jobs = [_job(one, build_id) for one, build_id in zip(starts, ids, strict=True)]
+    reports = [report(one.repository, build) for one, build in zip(starts, builds, strict=True)]
+    made = await store.insert_jobs(tx, [*jobs, *(job for job in reports if job is not None)])
+    return made[: len(starts)]
 
 
 # Statements of the accept path are made once: for SQLAlchemy making one costs more than running it.

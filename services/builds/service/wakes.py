@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.database import among
@@ -52,7 +52,7 @@ async def wake(tx: AsyncConnection, runs: Sequence[Run]) -> dict[Run, Accepted |
 
 
 @cache
-def _waiting(dialect_name: str) -> Select[Any]:
+def _waiting(dialect_name: str) -> Any:
     columns = (Build.id, Build.job_id, Build.run_repository, Build.run_id)
     alive = [status.value for status in BuildStatus if status not in ENDED]
     named = among(dialect_name, Build.run_id, "run_ids")

@@ -21,6 +21,7 @@ from services.builds.forges import EventKind
 from services.builds.jobs import RunWorkflow
 from services.builds.models import Build
 from services.builds.service.axes import remember
+from services.builds.service.commit_statuses import report_build
 from services.builds.service.history import add_state, ended_build, retire_failures
 from services.builds.states import ENDED, BuildStatus, Executor
 
@@ -168,6 +169,8 @@ async def _begin_again(tx: AsyncConnection, build_id: int, job: LiveJob, *, acto
     fresh: dict[str, Any] = {"status": BuildStatus.PENDING.value, "state_code": 0, "stage": None, "error": None}
     fresh |= {"exit_code": None, "conclusion": None, "started_at": None, "finished_at": None}
     fresh |= {"job_id": job.view.id, "updated_at": utcnow()}
-    await tx.execute(update(Build).where(Build.id == build_id).values(fresh))
+    begun = update(Build).where(Build.id == build_id).values(fresh).returning(Build.__table__)
+    row = (await tx.execute(begun)).one()
     await retire_failures(tx, build_id)
     await add_state(tx, build_id, job.view.id, BuildStatus.PENDING, 0, actor=actor, message=message)
+    await report_build(tx, row)
