@@ -7,11 +7,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accept, breakage, jobs, logins, reads, sse
+from benchmarks import accept, breakage, builds, jobs, logins, reads, sse, states
 from benchmarks.report import Report, machine
 from benchmarks.servers import KINDS, ROOT, run_folder
 
-BENCHMARKS = {"accept": accept, "reads": reads, "logins": logins, "jobs": jobs, "breakage": breakage, "sse": sse}
+BENCHMARKS = {
+    "accept": accept,
+    "reads": reads,
+    "builds": builds,
+    "states": states,
+    "logins": logins,
+    "jobs": jobs,
+    "breakage": breakage,
+    "sse": sse,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -4,8 +4,7 @@ Each list says beside its times which index the database takes for the page and 
 statements that the service runs. `whole table` is what asks for an index.
 """
 
-import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,12 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks import stored
 from benchmarks.load import Driver, driver, flood, paced
+from benchmarks.plans import paged_by
 from benchmarks.report import Report, Table
 from benchmarks.servers import Running, Servers, gateway, servers
 from benchmarks.traffic import Reads
@@ -109,7 +109,11 @@ async def _lists(at: Servers, running: Running, count: int, seconds: float, send
             path = f"/jobs?{urlencode({**asked.query, 'limit': str(_PAGE)})}"
             await sender.run(flood, running.port, Reads(path), status=200, seconds=0.2, connections=1)
             found = await sender.run(flood, running.port, Reads(path), status=200, seconds=seconds, connections=1)
-            page_by, total_by = await _explained(database, asked)
+
+            async def find(tx: AsyncConnection, asked: _List = asked) -> object:
+                return await store.find(tx, asked.wanted, limit=_PAGE + 1, offset=asked.offset, before=asked.before)
+
+            page_by, total_by = await paged_by(database, "jobs", find)
             table.row(asked.what, found.p50_ms, found.p99_ms, page_by, total_by)
 
 
@@ -141,61 +145,6 @@ def _asked(middle: UUID) -> list[_List]:
 
 def _all(**narrowed: Any) -> JobFilter:
     return JobFilter(see_all=True, **narrowed)
-
-
-async def _explained(database: Database, asked: _List) -> tuple[str, str]:
-    """How the database finds the page and the total of a list, in this order."""
-    statements: list[tuple[str, Any]] = []
-
-    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
-        if statement.startswith("SELECT"):
-            statements.append((statement, parameters))
-
-    engine = database.engine.sync_engine
-    async with database.transaction() as tx:
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            await store.find(tx, asked.wanted, limit=_PAGE + 1, offset=asked.offset, before=asked.before)
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
-        counting = [await _ways(tx, *one) for one in statements if "count(" in one[0]]
-        paging = [await _ways(tx, *one) for one in statements if "count(" not in one[0]]
-    return "; ".join(paging), "; ".join(counting)
-
-
-async def _ways(tx: AsyncConnection, statement: str, parameters: Any) -> str:
-    """Name the indexes that a statement uses; `whole table` where it reads all rows, `sorted` where it must sort."""
-    if tx.dialect.name == "sqlite":
-        plan = await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        found = [_sqlite_way(row.detail) for row in plan]
-    else:
-        answer = (await tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
-        plan = json.loads(answer) if isinstance(answer, str) else answer
-        found = list(_postgres_ways(plan[0]["Plan"]))
-    return ", ".join(dict.fromkeys(way for way in found if way))
-
-
-def _sqlite_way(detail: str) -> str:
-    """A line of the plan, as in `SEARCH jobs USING INDEX ix_jobs_status (status=?)`."""
-    if "TEMP B-TREE" in detail:
-        return "sorted"
-    _, using, index = detail.partition(" INDEX ")
-    if using:
-        return f"{'all of ' if detail.startswith('SCAN') else ''}{index.split()[0].removeprefix('ix_jobs_')}"
-    return "whole table" if detail.startswith("SCAN") else "primary key"
-
-
-def _postgres_ways(node: dict[str, Any]) -> Iterator[str]:
-    match node["Node Type"]:
-        case "Seq Scan":
-            yield "whole table"
-        case "Sort" | "Incremental Sort":
-            yield "sorted"
-    if "Index Name" in node:
-        name = node["Index Name"].removeprefix("ix_jobs_").replace("pk_jobs", "primary key")
-        yield name if "Index Cond" in node else f"all of {name}"
-    for below in node.get("Plans", ()):
-        yield from _postgres_ways(below)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -37,20 +37,25 @@ def branch(number: int) -> str:
 
 async def fill(url: str, count: int) -> None:
     """Insert `count` jobs, oldest first, into the database at `url` (as Database takes it) and count them anew."""
+    await insert(url, "jobs", _COLUMNS, _rows(count))
+
+
+async def insert(url: str, table: str, columns: Sequence[str], rows: Iterator[Row]) -> None:
+    """Insert rows into a table, and let the database count them anew."""
     address = url.partition("://")[2]
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(address.removeprefix("/"))) as file:
-            marks = ", ".join("?" * len(_COLUMNS))
-            statement = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({marks})"
-            file.executemany(statement, (_for_sqlite(row) for row in _rows(count)))
+            marks = ", ".join("?" * len(columns))
+            statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+            file.executemany(statement, (_for_sqlite(row) for row in rows))
             file.commit()
             file.execute("ANALYZE")
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return
     connection = await asyncpg.connect(f"postgresql://{address}")
     try:
-        await connection.copy_records_to_table("jobs", records=_rows(count), columns=_COLUMNS)
-        await connection.execute("VACUUM ANALYZE jobs")
+        await connection.copy_records_to_table(table, records=rows, columns=columns)
+        await connection.execute(f"VACUUM ANALYZE {table}")
     finally:
         await connection.close()
 

@@ -54,14 +54,8 @@ class Catalogue:
         self, principal: Principal, wanted: BuildFilter, *, limit: int, offset: int
     ) -> tuple[list[Found], int]:
         """List builds newest first, with the total of the filter."""
-        conditions = [builds_seen_by(principal), *conditions_of(wanted)]
-        count = select(func.count()).select_from(Build).where(*conditions)
-        page = _rows().where(*conditions).order_by(Build.id.desc()).limit(limit).offset(offset)
         async with self._database.reading() as tx:
-            total = (await tx.execute(count)).scalar_one()
-            rows = (await tx.execute(page)).all()
-            offered = await channels_of(tx, [row.id for row in rows], seen=builds_seen_by(principal))
-        return [Found(row, offered.get(row.id, [])) for row in rows], total
+            return await find_builds(tx, principal, wanted, limit=limit, offset=offset)
 
     async def get(self, principal: Principal, ref: str) -> Found:
         """Read a build by its uid or the caller's name for it; raises UnknownBuild."""
@@ -84,6 +78,19 @@ class Catalogue:
             total = (await tx.execute(select(func.count()).select_from(BuildState).where(of_build))).scalar_one()
             page = select(BuildState.__table__, _LEFT_AT).where(of_build).order_by(BuildState.id)
             return list(await tx.execute(page.limit(limit).offset(offset))), total
+
+
+async def find_builds(
+    tx: AsyncConnection, principal: Principal, wanted: BuildFilter, *, limit: int, offset: int
+) -> tuple[list[Found], int]:
+    """List the builds that the caller may see newest first, with the total of the filter."""
+    seen = builds_seen_by(principal)
+    conditions = [seen, *conditions_of(wanted)]
+    total = (await tx.execute(select(func.count()).select_from(Build).where(*conditions))).scalar_one()
+    page = _rows().where(*conditions).order_by(Build.id.desc()).limit(limit).offset(offset)
+    rows = (await tx.execute(page)).all()
+    offered = await channels_of(tx, [row.id for row in rows], seen=seen)
+    return [Found(row, offered.get(row.id, [])) for row in rows], total
 
 
 def builds_seen_by(principal: Principal) -> ColumnElement[bool]:
