@@ -44,14 +44,14 @@ async def follow(step: Step) -> Done | Again | Cancelled:
             return step.again(step.pace.look_s, f"GitHub to show run {step.run_id}")
         raise
     if run.run_attempt < notes.attempt:
-        return step.again(step.pace.first_s, f"GitHub to begin attempt {notes.attempt} of run {run.id}")
+        return step.again(step.soon_s, f"GitHub to begin attempt {notes.attempt} of run {run.id}")
     jobs = await github.jobs.of(step.client, build.repository, run.id)
     is_news = await _tell(step, run, jobs)
     if run.is_completed:
         return await _finish(step, run, jobs)
     notes.misses = 0
-    slower_s = min(max(notes.interval_s, step.pace.first_s) * _SLOWER, github.settings.poll_interval_s)
-    interval_s = min(step.pace.first_s, github.settings.poll_interval_s) if is_news else slower_s
+    slower_s = min(max(notes.interval_s, step.soon_s) * _SLOWER, github.settings.poll_interval_s)
+    interval_s = step.soon_s if is_news else slower_s
     return step.again(min(interval_s, max(step.left_s, 1.0)), _waits_for(run))
 
 

@@ -137,7 +137,7 @@ async def _take(step: Step, run_id: int, url: str, *, attempt: int = 1) -> Again
     notes.attempt, notes.misses = attempt, 0
     await step.ctx.progress(checkpoint=notes.written(), also=lambda tx: record_run(tx, build_id, job, run_id, url))
     await step.ctx.log.write(f"Run {run_id} on GitHub{f', attempt {attempt}' if attempt > 1 else ''}: {url}", "info")
-    return step.again(step.pace.first_s, f"GitHub to begin run {run_id}")
+    return step.again(step.soon_s, f"GitHub to begin run {run_id}")
 
 
 def _unknown(candidates: Sequence[Run]) -> PermanentJobError:

@@ -78,6 +78,11 @@ class Step:
         return self.left_s <= 0
 
     @property
+    def soon_s(self) -> float:
+        """Until a look at a run that changes; BUILD_STATUS_POLL_INTERVAL is the most for any."""
+        return min(self.pace.first_s, self.github.settings.poll_interval_s)
+
+    @property
     def since_asked_s(self) -> float:
         return time.time() - self.notes.asked_at
 

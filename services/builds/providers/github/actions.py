@@ -77,6 +77,8 @@ def _explained(error: Refused, repository: str, workflow_file: str, ref: str) ->
         found = ("WORKFLOW_NOT_FOUND", what)
     elif "no ref found" in said or ("ref" in said and "not found" in said):
         found = ("REF_NOT_FOUND", f"{repository} has no branch or tag {ref}")
+    elif "disabled" in said:
+        found = ("WORKFLOW_DISABLED", f"The workflow {workflow_file} is switched off on GitHub")
     elif "workflow_dispatch" in said:
         found = (
             "WORKFLOW_NOT_DISPATCHABLE",
@@ -84,8 +86,6 @@ def _explained(error: Refused, repository: str, workflow_file: str, ref: str) ->
         )
     elif "input" in said:
         found = ("INPUTS_REFUSED", f"{workflow_file} does not take these inputs: {error.said}")
-    elif "disabled" in said:
-        found = ("WORKFLOW_DISABLED", f"The workflow {workflow_file} is switched off on GitHub")
     if found is None:
         return error
     kind = Missing if isinstance(error, Missing) else Refused
