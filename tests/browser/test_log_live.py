@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import PEOPLE
 from tests.browser.jobs import open_job, step, text
@@ -154,3 +154,42 @@ async def test_lines_come_one_by_one(site: Site, page: Page) -> None:
     marks.open_gate()
     await expect(text(page, "over")).to_be_visible()
     await expect(page.locator(".job-facts")).not_to_contain_text("Stage")
+
+
+async def test_a_stream_that_fell_behind_goes_on_where_it_was(site: Site, page: Page) -> None:
+    """A client that the gateway cut off for reading too slowly comes back by itself and has every line."""
+    marks = site.marks()
+    job_id = await site.build(ticking(marks))
+    cut_off: list[str] = []
+
+    async def cut(route: Route) -> None:
+        if cut_off:
+            await route.continue_()
+            return
+        cut_off.append(route.request.url)
+        body = "retry: 100\n\nevent: lagged\ndata: {}\n\n"
+        await route.fulfill(headers={"Content-Type": "text/event-stream"}, body=body)
+
+    await page.route(re.compile(r"/jobs/[^/]+/logs$"), cut)
+    await open_job(page, job_id)
+    await past(site, page, 100)  # more than a screen, so that `shown_lines` can choose them all
+    marks.open_gate()
+    await expect(foot(page)).to_contain_text("The log is complete")
+    assert cut_off
+    stored = [line["message"] for line in await site.lines(job_id)]
+    assert [*(await shown_lines(page)), "::endgroup::"] == stored
+
+
+async def test_a_stream_whose_rights_ended_leads_to_signing_in(site: Site, page: Page) -> None:
+    """When the gateway says that the credentials are not valid any more, the page asks to sign in and comes back."""
+    job_id = await site.build(ticking(marks := site.marks()))
+
+    async def deny(route: Route) -> None:
+        body = "event: denied\ndata: {}\n\n"
+        await route.fulfill(headers={"Content-Type": "text/event-stream"}, body=body)
+
+    await page.route(re.compile(r"/jobs/[^/]+/logs$"), deny)
+    await page.goto(f"/ui/jobs/{job_id}")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert f"next=%2Fui%2Fjobs%2F{job_id}" in page.url
+    marks.open_gate()
