@@ -16,11 +16,14 @@ from services.builds.recipes.files import SHIPPED, Given, RecipeFiles
 from services.builds.recipes.images import FEDORA_VERSIONS, IMAGE_TYPES, base_image_of
 from services.builds.recipes.problem import Problem
 from services.builds.recipes.recipe import Dialect, Options, Resolved, ResolvedModule, TranspilationFailed, Validation
+from services.builds.recipes.schemas import schema
+from services.builds.recipes.shipped import Definition, definition, definitions
 
 __all__ = [
     "FEDORA_VERSIONS",
     "IMAGE_TYPES",
     "SHIPPED",
+    "Definition",
     "Dialect",
     "Given",
     "Options",
@@ -32,9 +35,12 @@ __all__ = [
     "Validation",
     "base_image_of",
     "customise",
+    "definition",
+    "definitions",
     "detect",
     "pick_definition",
     "resolve",
+    "schema",
     "transpile",
     "validate",
 ]
