@@ -126,7 +126,7 @@ def _installed(repo: Keys) -> Iterator[str]:
     prefix = repo.get("prefix", _PREFIX)
     match repo["type"]:
         case "python":
-            yield f"python3 -m pip install --prefix={words([prefix])} {_CLONE}"
+            yield f"python3 -m pip install --no-cache-dir --prefix={words([prefix])} {_CLONE}"
             if "module" in repo:
                 command = f"{prefix}/bin/{repo.get('bin', repo['module'])}"
                 yield from write(command, ["#!/bin/sh", f'exec python3 -m {words([repo["module"]])} "$@"'])
