@@ -7,6 +7,7 @@ A new operation needs an entry in CASES, under "METHOD /path" as the API documen
     item(maker, body=...)           about one thing of somebody, which for other people does not exist (404)
     listing(maker)                  shows the caller's things and nobody else's
     creation(body)                  makes a thing of the caller's own
+    common(maker)                   about one thing that is the same for everybody who is signed in
     administration(maker, body=...) for superusers only; `maker` when it is about one thing
 
 A maker makes a new thing of `world.owner`'s, on the running gateway, and answers where it is: the values of the path's
@@ -49,7 +50,7 @@ class Made:
 
 
 Maker: TypeAlias = Callable[[World], Awaitable[Made]]
-Kind: TypeAlias = Literal["anybody", "own", "item", "listing", "creation", "administration"]
+Kind: TypeAlias = Literal["anybody", "own", "item", "listing", "creation", "common", "administration"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ def listing(maker: Maker) -> Case:
 def creation(maker: Maker) -> Case:
     """Here the maker answers the body, so that each try makes a thing of another name."""
     return Case("creation", maker)
+
+
+def common(maker: Maker) -> Case:
+    return Case("common", maker)
 
 
 def administration(maker: Maker | None = None, *, body: Any = None) -> Case:
@@ -248,6 +253,27 @@ async def session(world: World) -> Made:
     return Made(headers={"Cookie": cookies})
 
 
+async def configuration(world: World) -> Made:
+    """A configuration that was saved twice; `body` is what it may be saved with next."""
+    name = fresh("demo")
+    made = await world.owner.post("/api/config", {"name": name, "yaml_content": RECIPE})
+    assert made.status_code == 201, made.text
+    config_id = made.json()["id"]
+    again = await world.owner.put(f"/api/config/{config_id}", {"name": name, "yaml_content": f"{RECIPE}# two\n"})
+    assert again.status_code == 200, again.text
+    return Made({"config_id": config_id, "version": 1}, mark=name, body={"name": name, "yaml_content": RECIPE})
+
+
+async def new_configuration(_: World) -> Made:
+    return Made(body={"name": fresh("demo"), "yaml_content": RECIPE})
+
+
+async def definition(world: World) -> Made:
+    """An example recipe that Slipway brings along."""
+    listed = await world.owner.get("/api/config/definitions/list")
+    return Made({"filename": listed.json()["definitions"][0]["filename"]})
+
+
 async def new_repository(_: World) -> Made:
     return Made(body=NEW | {"full_name": fresh("acme/app")})
 
@@ -267,12 +293,15 @@ async def _put(world: World, path: str, body: Any) -> None:
 
 # --- cases ----------------------------------------------------------------------------------------------------------
 
+RECIPE: Final = "name: demo\ndescription: A small image\nmodules:\n  - type: script\n    scripts: [ls]\n"
 CREDENTIALS: Final = {"username": "ada", "password": "hunter22"}
 NEW_BUILD: Final = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "base"}
 ARTIFACT: Final = {"artifact_name": "disk", "type": "image", "path": "s3://images/disk", "storage_backend": "s3"}
 VARIABLE: Final = {"key": "AMI", "value": "ami-1"}
 CHANNEL: Final = {"channel": "testing"}
 LOGIN: Final = {"username": "owner", "password": PASSWORD}
+# Recipes that are sent to be read, and not kept.
+READING: Final = ("/api/config/validate", "/api/config/transpile", "/api/v1/recipes/resolve")
 _LOG_FORMS: Final = ("application/json", "text/plain", "text/event-stream")
 
 CASES: Final[Mapping[str, Case]] = {
@@ -369,6 +398,21 @@ CASES: Final[Mapping[str, Case]] = {
     **{f"GET /api/v1/{axis}": own() for axis in ("platforms", "os-versions", "image-types")},  # shown to everybody
     "GET /api/v1/badges/repositories/{file}": anybody(),
     "GET /api/v1/badges/images/{platform}/{os_version}/{file}": anybody(),
+    # Recipes and configurations
+    **{f"POST {path}": own(body={"yaml_content": RECIPE}) for path in READING},
+    **{f"GET /api/v1/recipes/schema/{dialect}.json": anybody() for dialect in ("exousia", "bluebuild")},
+    "GET /api/config/definitions/list": own(),
+    "GET /api/config/definitions/{filename}": common(definition),
+    "GET /api/config": listing(configuration),
+    "POST /api/config": creation(new_configuration),
+    "POST /api/config/upsert": creation(new_configuration),
+    "GET /api/config/{config_id}": item(configuration),
+    "PUT /api/config/{config_id}": item(configuration),
+    "DELETE /api/config/{config_id}": item(configuration),
+    "GET /api/config/{config_id}/versions": item(configuration),
+    "GET /api/config/{config_id}/versions/{version}": item(configuration),
+    "GET /api/config/{config_id}/diff": item(configuration),
+    "POST /api/config/{config_id}/rollback/{version}": item(configuration),
     # The audit log
     "GET /api/v1/audit": administration(),
     "GET /api/v1/audit/export": administration(),

@@ -18,7 +18,7 @@ from libs.common.http.principal import ORDINARY_SCOPES
 from services.gateway import openapi
 from services.gateway.app import create_app
 from services.gateway.frame import Gateway
-from tests.api.cases import CASES, Case, Made, World, waiting_job
+from tests.api.cases import CASES, READING, Case, Made, World, waiting_job
 from tests.gateway.serving import settings
 from tests.webhooks.people import Caller, admin, person
 from tests.webhooks.site import open_site
@@ -28,7 +28,7 @@ from tests.world import DEADLINE_S, eventually
 WEBHOOKS: Final = ("/webhook/", "/webhooks/")
 # Open routes that the document does not show: pages and files, metrics (nginx does not pass them on).
 HIDDEN: Final = ("/api/docs", "/api/redoc", "/docs", "/api/openapi.json", "/metrics", "/ui")
-CHANGES_NOTHING: Final = {"POST /api/v1/deliveries/explain-signature"}
+CHANGES_NOTHING: Final = {"POST /api/v1/deliveries/explain-signature", *(f"POST {path}" for path in READING)}
 # Hundreds a second: the build's history has who said what and when (tests/states), the log of changes would drown.
 NOTED_IN_A_HISTORY: Final = {"POST /builds/{ref}/state"}
 _HIDDEN_FOLDERS: Final = tuple(f"{path}/" for path in HIDDEN)

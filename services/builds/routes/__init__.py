@@ -9,9 +9,11 @@ from services.builds.routes import (
     artifacts,
     badges,
     builds,
+    configurations,
     dashboard,
     deliveries,
     matrix,
+    recipes,
     reported_builds,
     repositories,
     repository_secrets,
@@ -23,10 +25,12 @@ from services.builds.service import Builds
 from services.builds.service.artifacts import Artifacts
 from services.builds.service.badges import Badges
 from services.builds.service.catalogue import Catalogue
+from services.builds.service.configurations import Configurations
 from services.builds.service.dashboard import Dashboard
 from services.builds.service.delivery_log import DeliveryLog
 from services.builds.service.matrix import Matrix
 from services.builds.service.promotions import Promotions
+from services.builds.service.recipes import Recipes
 from services.builds.service.reports import Reports
 from services.builds.service.repositories import Repositories
 from services.builds.service.runs import Runs
@@ -56,6 +60,7 @@ def routers(
     vault = Vault(sealer)
     registered = Repositories(database, vault, jobs)
     started = Runs(database, jobs, settings)
+    reading = Recipes()
     return [
         webhooks.router(Builds(database, sealer, settings), jobs, accept_unsigned=accept_unsigned),
         repositories.router(registered, public_url=public_url, allow_file=allow_file),
@@ -69,4 +74,6 @@ def routers(
         builds.router(Catalogue(database), Promotions(database)),
         matrix.router(Matrix(database), Statistics(database)),
         badges.router(Badges(database)),
+        recipes.router(reading),
+        configurations.router(Configurations(database, reading)),
     ]

@@ -135,6 +135,6 @@ WHOLE_VERSION_EXAMPLE: Final = {**CONFIGURATION_EXAMPLE, "actor": "ada@example.o
 DIFFERENCE_EXAMPLE: Final = {
     "from": 1,
     "to": 2,
-    "diff": "--- demo, version 1\n+++ demo, version 2\n@@ -1,2 +1,2 @@\n name: demo\n-description: A\n+description: B\n",
+    "diff": "--- demo, version 1\n+++ demo, version 2\n@@ -2,1 +2,1 @@\n-description: A\n+description: B\n",
     "fields": [{"field": "fedora_version", "before": "42", "after": "43"}],
 }

@@ -58,17 +58,17 @@ class RecipeToTranspile(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class RecipeToResolve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A recipe and the image that its conditions are judged for."""
+    """A recipe and the image that its conditions are judged for; what is null or absent the recipe itself says."""
 
     yaml_content: RecipeText
-    image_type: ImageType = DEFAULT_IMAGE_TYPE
-    fedora_version: FedoraVersion = DEFAULT_FEDORA_VERSION
-    enable_plymouth: bool = True
+    image_type: ImageType | None = None
+    fedora_version: FedoraVersion | None = None
+    enable_plymouth: bool | None = None
     dialect: DialectName | None = None
 
 
 class ProblemView(msgspec.Struct, frozen=True):
-    """What a person should look at. `line` and `column` count from 1, `module` from 0; null: of the recipe as a whole."""
+    """What a person should look at. `line` and `column` count from 1, `module` from 0; null: of the whole recipe."""
 
     severity: Literal["error", "warning"]
     message: str
@@ -78,7 +78,7 @@ class ProblemView(msgspec.Struct, frozen=True):
 
 
 class ValidationView(msgspec.Struct, frozen=True):
-    """Whether a recipe can be used. `errors` and `warnings` are null when there are none; `problems` has both in full."""
+    """Whether a recipe can be used. `errors` and `warnings` are null when there are none; `problems` has both."""
 
     valid: bool
     errors: list[str] | None
@@ -112,10 +112,10 @@ class ModuleView(msgspec.Struct, frozen=True):
 
 
 class ResolvedView(msgspec.Struct, frozen=True):
-    """A recipe with its includes expanded and its conditions decided."""
+    """A recipe with its includes expanded and its conditions decided. `image_type` is null in BlueBuild's dialect."""
 
     dialect: DialectName
-    image_type: str
+    image_type: str | None
     base_image: str
     modules: list[ModuleView]
 
