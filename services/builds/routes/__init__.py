@@ -1,4 +1,4 @@
-"""HTTP in, by resource: what forges send to, repositories and their secrets, deliveries, runs, reported builds."""
+"""HTTP in, by resource: what forges send to, repositories and their secrets, deliveries, runs, builds, recipes."""
 
 from litestar.types import ControllerRouterHandler
 
