@@ -93,6 +93,18 @@ class FakeForge:
         with self.lock:
             self._injected.clear()
 
+    def forget(self) -> None:
+        """Be as new: for the next test with the same server."""
+        with self.lock:
+            self.seen.clear()
+            self.violations.clear()
+            self._injected.clear()
+
+    def check(self) -> None:
+        """Raise Violation when a request or an answer was wrong."""
+        if self.violations:
+            raise Violation("\n".join(self.violations))
+
     def count(self, operation_id: str, *, status: int | None = None) -> int:
         """How often an operation was asked for; with `status`, only those that were answered so."""
         with self.lock:
@@ -108,8 +120,8 @@ class FakeForge:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if self.violations and error is None:
-            raise Violation("\n".join(self.violations))
+        if error is None:
+            self.check()
 
     def start(self, port: int = 0) -> None:
         """Begin to serve on the loopback; port 0 takes a free one."""
@@ -182,7 +194,7 @@ class FakeForge:
             await self._cut(scope)
 
     def _fault_for(self, call: Call) -> Fault:
-        name = call.operation.id if call.operation else call.path
+        name = call.operation.id if call.operation else f"/{call.path.split('/')[1]}"  # addresses are made up once
         for one in self._injected:
             if one.operation_id in {name, EVERY}:
                 if one.left is not None:

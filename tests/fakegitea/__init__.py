@@ -34,6 +34,11 @@ class FakeGitea(FakeForge):
         """Where its pages and repositories are."""
         return f"{self.origin}/git"
 
+    def forget(self) -> None:
+        super().forget()
+        self.statuses.clear()
+        self.renamed.clear()
+
     def description(self, call: Call) -> Description:
         return load("gitea/api.json", "gitea-1.23")
 

@@ -80,6 +80,15 @@ class FakeGitHub(FakeForge):
         self.repositories.append(made)
         return made
 
+    def forget(self) -> None:
+        super().forget()
+        with self.lock:
+            self.ledger.clear()
+            self.repositories.clear()
+            self.told.clear()
+            self.tokens = {TOKEN: LOGIN}
+            self.app, self.obeys_cancel, self.limit_remaining = None, True, _LIMIT
+
     def done(self, what: What) -> list[Act]:
         """What was really done of one kind, oldest first."""
         with self.lock:

@@ -1,4 +1,4 @@
-"""Posting commit statuses: to GitHub over the provider's own connections, to Gitea and Forgejo over theirs.
+"""Posting commit statuses to forges.
 
 Posting the same status twice is harmless, so nothing is looked up before it, and an answer that got lost is asked for
 again. RetryableJobError: the forge does not answer now; PermanentJobError: it refuses.
@@ -16,8 +16,6 @@ from services.builds.commitstatus import CommitStatus
 from services.builds.providers.github.client import Server, path_of
 from services.builds.providers.github.errors import Refused, Renamed, Waits
 
-# Forges answer in under a second; a slower one is as good as away.
-_TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
 # Of an answer: what it says of a refusal stands at its beginning, and a stranger's server may send without end.
 _ANSWER_MAX_BYTES: Final = 4096
 _SAID_MAX_CHARS: Final = 200
@@ -33,8 +31,8 @@ class StatusPoster(Protocol):
 
 
 def posters(github: Server, *, allow_insecure: bool) -> dict[str, "StatusPoster"]:
-    """Who posts to which forge; `github` is shared with whatever else speaks to it."""
-    gitea = GiteaStatuses(allow_insecure=allow_insecure)
+    """Who posts to which forge; `github` is shared with whatever else speaks to it, and lends the others its pool."""
+    gitea = GiteaStatuses(github, allow_insecure=allow_insecure)
     return {"github": GitHubStatuses(github), "gitea": gitea, "forgejo": gitea}
 
 
@@ -66,12 +64,12 @@ class GitHubStatuses:
 class GiteaStatuses:
     """Gitea and Forgejo: POST /repos/{owner}/{repo}/statuses/{sha} of their API.
 
-    `allow_insecure` sends tokens to http:// addresses too. `close` ends the connections.
+    `allow_insecure` sends tokens to http:// addresses too.
     """
 
-    def __init__(self, *, allow_insecure: bool) -> None:
+    def __init__(self, connections: Server, *, allow_insecure: bool) -> None:
+        self._connections = connections
         self._allow_insecure = allow_insecure
-        self._http: httpx.AsyncClient | None = None
 
     async def post(self, status: CommitStatus) -> None:
         if status.api is None or status.token is None:
@@ -88,19 +86,13 @@ class GiteaStatuses:
             address = moved
         raise _refused(status, "it redirects in circles")
 
-    async def close(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
-
     async def _try(self, status: CommitStatus, address: str) -> str | None:
         """Post once; answers where a redirect leads, None when it was taken."""
         if not address.startswith("https://") and not self._allow_insecure:
             raise _refused(status, "its address is http://, which shows the token to others (ALLOW_INSECURE_CLONE)")
-        if self._http is None:
-            self._http = httpx.AsyncClient(timeout=_TIMEOUT)
         headers = {"Authorization": f"token {status.token}", "Accept": "application/json"}
         try:
-            async with self._http.stream("POST", address, json=_body(status), headers=headers) as answer:
+            async with self._connections.http.stream("POST", address, json=_body(status), headers=headers) as answer:
                 if answer.is_success:
                     return None
                 if answer.has_redirect_location:
