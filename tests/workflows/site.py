@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import insert, select
 
@@ -12,6 +13,7 @@ from libs.common.crypto import Sealer
 from libs.common.database import Base
 from libs.common.http.principal import Principal
 from libs.common.jobs.joblog.reader import LogReader
+from libs.common.jobs.models import Job
 from libs.common.jobs.view import LiveJob
 from libs.common.settings import Secret
 from libs.common.worker.context import Handler
@@ -33,7 +35,7 @@ from tests.world import World, eventually, make_world
 
 MB = 1024 * 1024
 # Everything that takes seconds takes tenths. A lost answer is settled after long enough for a few looks.
-QUICK = Pace(first_s=0.05, settle_s=0.6, look_s=0.05, stop_s=3.0, force_s=3.0, stop_look_s=0.05)
+QUICK = Pace(first_s=0.05, settle_s=0.6, look_s=0.05, stop_s=1.0, force_s=1.0, stop_look_s=0.05)
 GRACE = Principal(user_id=7, name="grace", scopes=frozenset({"builds:write"}))
 ACTOR = Actor(user_id=7, name="grace", key_id=None, address=None, request_id="req-1")
 
@@ -96,6 +98,10 @@ class Site:
         async with self.world.database.reading() as tx:
             return (await tx.execute(select(table.__table__).order_by(table.__table__.c.id))).all()
 
+    async def rows_of_jobs(self, build_id: int) -> list[UUID]:
+        """The jobs of a build, oldest first."""
+        return [row.id for row in await self.rows(Job) if row.build_id == build_id]
+
     async def states(self, job: LiveJob) -> list[tuple[str, int]]:
         """The history of a build: status and state code."""
         return [
@@ -125,7 +131,7 @@ class Site:
     async def log(self, job: LiveJob) -> list[str]:
         """The whole log of a job."""
         lines = LogReader(self.world.database, self.world.redis)
-        page = await lines.page(job.view.id, after=0, limit=10_000)
+        page = await lines.page(job.view.id, after=0, limit=100_000)
         return [line.message for line in page.lines]
 
     async def waits_for(self, job: LiveJob, words: str) -> LiveJob:
