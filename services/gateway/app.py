@@ -162,6 +162,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
                 Sealer(secrets),
                 jobs,
                 loaded[WebhookSettings],
+                loaded[GitHubSettings],
                 accept_unsigned=core.env == "development",
                 public_url=loaded[ListenSettings].public_url,
                 allow_file=loaded[LocalRunnerSettings].allow_insecure_clone,

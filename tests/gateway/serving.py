@@ -16,7 +16,7 @@ from libs.common.settings import (
     RuntimeSettings,
     Secret,
 )
-from services.builds.settings import LocalRunnerSettings, WebhookSettings
+from services.builds.settings import GitHubSettings, LocalRunnerSettings, WebhookSettings
 from services.gateway.frame import Gateway
 from services.gateway.server import Server, listen
 from services.gateway.settings import GatewaySettings, LimitSettings, RetentionSettings
@@ -53,6 +53,7 @@ def settings(database_url: str, redis_url: str, **gateway: object) -> Loaded:
             LimitSettings(per_key=0, per_address=0, per_login=0),
             RetentionSettings(),
             WebhookSettings(),
+            GitHubSettings(),
             LocalRunnerSettings(),
         ]
     )

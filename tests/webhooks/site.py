@@ -16,13 +16,15 @@ from libs.common.settings import CoreSettings, ListenSettings, Loaded, Secret
 from services.builds.models import Build, BuildState, Delivery, Repository
 from services.builds.service.lookup import new_repository
 from services.builds.service.sealed import Vault, WebhookSecret
-from services.builds.settings import WebhookSettings
+from services.builds.settings import GitHubSettings, WebhookSettings
 from services.gateway.app import GROUPS, create_app
 from tests.builds.forges.payloads import SignedRequest
 from tests.gateway.serving import KEY, SECRET_KEY, served, settings, with_driver
 from tests.world import QUICK
 
 SECRETS = {forge: f"the-secret-of-{forge}" for forge in ("gitea", "forgejo", "github", "gitlab")}
+# Builds are accepted for it; nobody here dispatches them.
+GITHUB = GitHubSettings(token=Secret("ghp_of-nobody"), repository="acme/images")
 TABLES = (Delivery, Repository, Build, BuildState, Job)
 
 
@@ -80,6 +82,7 @@ async def open_site(
     *,
     webhooks: WebhookSettings | None = None,
     listening: ListenSettings | None = None,
+    github: GitHubSettings = GITHUB,
     env: str = "test",
     looking_at: str | None = None,
 ) -> AsyncIterator[Site]:
@@ -91,6 +94,7 @@ async def open_site(
             QUICK,
             webhooks or webhook_settings(),
             listening or ListenSettings(),
+            github,
             CoreSettings(env=env),  # type: ignore[arg-type] # a literal
         ]
     )

@@ -12,6 +12,7 @@ from services.builds.routes import (
     configurations,
     dashboard,
     deliveries,
+    image_builds,
     matrix,
     recipes,
     reported_builds,
@@ -38,8 +39,10 @@ from services.builds.service.sealed import Vault
 from services.builds.service.signatures import Signatures
 from services.builds.service.state_posts import StatePosts
 from services.builds.service.statistics import Statistics
+from services.builds.service.triggers import ImageBuilds
 from services.builds.service.variables import Variables
-from services.builds.settings import WebhookSettings
+from services.builds.service.workflows import Workflows
+from services.builds.settings import GitHubSettings, WebhookSettings
 
 
 def routers(
@@ -47,6 +50,7 @@ def routers(
     sealer: Sealer,
     jobs: Jobs,
     settings: WebhookSettings,
+    github: GitHubSettings,
     *,
     accept_unsigned: bool,
     public_url: str | None,
@@ -61,6 +65,9 @@ def routers(
     registered = Repositories(database, vault, jobs)
     started = Runs(database, jobs, settings)
     reading = Recipes()
+    saved = Configurations(database, reading)
+    catalogue = Catalogue(database)
+    image = ImageBuilds(database, jobs, catalogue, saved, reading, Workflows(database, jobs), github)
     return [
         webhooks.router(Builds(database, sealer, settings), jobs, accept_unsigned=accept_unsigned),
         repositories.router(registered, public_url=public_url, allow_file=allow_file),
@@ -71,9 +78,10 @@ def routers(
         artifacts.router(Artifacts(database)),
         variables.router(Variables(database, sealer)),
         dashboard.router(Dashboard(database)),
-        builds.router(Catalogue(database), Promotions(database)),
+        builds.router(catalogue, Promotions(database)),
+        image_builds.router(image, catalogue),
         matrix.router(Matrix(database), Statistics(database)),
         badges.router(Badges(database)),
         recipes.router(reading),
-        configurations.router(Configurations(database, reading)),
+        configurations.router(saved),
     ]
