@@ -2,12 +2,13 @@
 
 It follows a cursor over changed rows, with an overlap for transactions that commit late, and remembers what it has
 seen in the overlap, so that a quiet system costs one small query a tick. All live rows are compared when the Redis
-data set changed (its `epoch` key is gone) and once a minute, some in each tick.
+data set changed (its `epoch` key is gone) and once a minute. Whatever there is to compare, one tick does some of it.
 """
 
 import asyncio
 import time
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -27,15 +28,26 @@ from libs.common.settings import RuntimeSettings
 log = structlog.get_logger()
 
 # A transaction of ours lasts milliseconds, so nearly all that commits late is found by looking back two seconds. 30 s
-# also cover one that waited for its locks; at 1,000 changes a second that is half a second's work, so it is not done
-# in each tick.
+# also cover one that waited for its locks; at 1,000 changes a second that is half a second's work, so it is done now
+# and then.
 _NEAR = timedelta(seconds=2)
 _FAR = timedelta(seconds=30)
 _FAR_EVERY_S = 15.0
-# Rows compared in one go, and of a full pass in one tick: 10 to 20 ms of work, 50 when all hashes are gone.
+# Rows compared in one go, of changed ones and of a full pass: 10 to 20 ms of work, 50 when all hashes are gone.
 _BATCH = 500
-# Between two ticks of a full pass: 20,000 rows take some seconds, and the loop is free most of the time.
-_PASS_PAUSE_S = 0.05
+# Rows that were seen before cost their reading only, so a tick passes over this many portions of them: 20 ms.
+_KNOWN_PORTIONS = 4
+# Between two ticks while there is more to compare: 20,000 rows take seconds, and the loop is free most of the time.
+_PAUSE_S = 0.05
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look at what changed: it began at `began`, by the database's clock, and goes on behind `at`."""
+
+    began: datetime
+    at: tuple[datetime, uuid.UUID]
+    far: bool
 
 
 class Repairer:
@@ -53,6 +65,7 @@ class Repairer:
         self._full_at = self._far_at = 0.0
         # Where a full pass stands: of which status it compares the rows, and the last id; None: none is under way.
         self._pass: tuple[int, uuid.UUID] | None = None
+        self._look: _Look | None = None  # the look at changes that is under way
         self.repaired = 0
 
     async def run(self) -> None:
@@ -65,10 +78,11 @@ class Repairer:
                 self._outage.failed(error)
             else:
                 self._outage.over()
-            await asyncio.sleep(self._settings.repair_every_s if self._pass is None else _PASS_PAUSE_S)
+            more = self._pass is not None or self._look is not None
+            await asyncio.sleep(_PAUSE_S if more else self._settings.repair_every_s)
 
     async def tick(self) -> int:
-        """Compare what changed since the last tick, and some of what is alive when it is time to compare all of it.
+        """Compare some of what changed, and some of what is alive when it is time to compare all of it.
 
         Answers how many hashes were mended.
         """
@@ -84,27 +98,36 @@ class Repairer:
         return self.repaired - before
 
     async def _compare_changed(self) -> None:
-        """Compare what changed behind the cursor: a little in each tick, far enough for late commits now and then."""
-        far = time.monotonic() - self._far_at > _FAR_EVERY_S
-        if self._cursor is None:
+        """Compare the next of what changed behind the cursor, which follows the clock when a look is at its end."""
+        look = self._look or await self._begin_look()
+        self._look = look
+        for _ in range(_KNOWN_PORTIONS):
             async with self._database.reading() as tx:
-                self._cursor = await clock(tx) - timedelta(seconds=self._settings.repair_full_every_s)
-        at = (self._cursor - (_FAR if far else _NEAR), uuid.UUID(int=0))
-        while True:
-            async with self._database.reading() as tx:
-                query = select(Job.id, Job.version, Job.updated_at).where(tuple_(Job.updated_at, Job.id) > at)
+                query = select(Job.id, Job.version, Job.updated_at).where(tuple_(Job.updated_at, Job.id) > look.at)
                 rows = (await tx.execute(query.order_by(Job.updated_at, Job.id).limit(_BATCH))).all()
             fresh = {row.id: row.version for row in rows if self._seen.get(row.id, (0,))[0] < row.version}
             await self._compare(fresh)
             self._seen |= {row.id: (row.version, row.updated_at) for row in rows}
-            if rows:
-                at = (rows[-1].updated_at, rows[-1].id)
-                self._cursor = max(self._cursor, rows[-1].updated_at)
             if len(rows) < _BATCH:
-                break
-        if far:
+                self._end_look(look)
+                return
+            look.at = (rows[-1].updated_at, rows[-1].id)
+            if fresh:
+                return
+
+    async def _begin_look(self) -> _Look:
+        """Look back a little, and now and then far enough for commits that came late."""
+        far = time.monotonic() - self._far_at > _FAR_EVERY_S
+        async with self._database.reading() as tx:
+            now = await clock(tx)
+        cursor = self._cursor or now - timedelta(seconds=self._settings.repair_full_every_s)
+        return _Look(now, (cursor - (_FAR if far else _NEAR), uuid.UUID(int=0)), far)
+
+    def _end_look(self, look: _Look) -> None:
+        self._look, self._cursor = None, look.began
+        if look.far:
             self._far_at = time.monotonic()
-            self._seen = {one: seen for one, seen in self._seen.items() if seen[1] > self._cursor - _FAR}
+            self._seen = {one: seen for one, seen in self._seen.items() if seen[1] > look.began - _FAR}
 
     async def _compare_live(self, status: int, last: uuid.UUID) -> tuple[int, uuid.UUID] | None:
         """Compare the next live rows of a full pass; answers where it goes on, None at its end.
