@@ -202,6 +202,7 @@ class _Builder:
             raise Unreadable(f"the tag {event.tag} is not supported", line, column)
         if len(self._open) >= MAX_DEPTH:
             raise Unreadable(f"nested deeper than {MAX_DEPTH} levels", line, column)
+        self._count(_Weight(), line, column)
         if event.anchor:
             self._anchors[event.anchor] = None
         self._open.append(_Open(is_map, event.anchor, line, column))
@@ -292,7 +293,7 @@ def _scalar(event: yaml.ScalarEvent, line: int, column: int) -> Scalar:
         raise Unreadable("the character U+0000 is not allowed in a value", line, column)
     tag = event.tag
     quoted = event.style not in (None, "")
-    if tag == _TAG + "str" or (tag in (None, "!") and (quoted or tag == "!")):
+    if tag in (_TAG + "str", "!") or (tag is None and quoted):
         return Scalar(text, text, True, line, column)  # noqa: FBT003  # a field of the record
     if tag is not None and tag not in _PLAIN_TAGS:
         raise Unreadable(f"the tag {tag} is not supported", line, column)
