@@ -238,6 +238,17 @@ async def user(world: World) -> Made:
     return Made({"user_id": made.json()["id"]}, mark=name)
 
 
+async def oneself(world: World) -> Made:
+    return Made({"user_id": world.owner.id})
+
+
+async def token_of_ones_own(world: World) -> Made:
+    path = f"/users/{world.owner.id}/tokens"
+    made = await world.owner.post(path, {"name": fresh("token")})
+    assert made.status_code == 201, made.text
+    return Made({"user_id": world.owner.id, "token_id": made.json()["id"]})
+
+
 async def token(world: World) -> Made:
     """Credentials that may end: a token of the owner's that nobody else uses."""
     login = await world.site.client.post("/token", json={"username": "owner", "password": PASSWORD})
@@ -329,6 +340,12 @@ CASES: Final[Mapping[str, Case]] = {
     "GET /api/users/{user_id}": administration(user),
     "PATCH /api/users/{user_id}": administration(user, body={"is_active": False}),
     "DELETE /api/users/{user_id}": administration(user),
+    # Users and their tokens, by Build State's paths
+    "POST /users": administration(new_user),
+    **{f"GET /users/{{user_id}}{what}": item(oneself) for what in ("", "/profile", "/tokens")},
+    "PUT /users/{user_id}": item(oneself, body={"first_name": "Ada"}),
+    "POST /users/{user_id}/tokens": item(oneself, body={"name": "ci"}),
+    "DELETE /users/{user_id}/tokens/{token_id}": item(token_of_ones_own),
     # API keys
     "GET /api/v1/api-keys": listing(api_key),
     "POST /api/v1/api-keys": creation(new_key),

@@ -22,6 +22,9 @@ class Account(msgspec.Struct, frozen=True):
     may_run_local: bool
     token_generation: int
     created_at: datetime
+    first_name: str | None
+    last_name: str | None
+    employee_id: str | None
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "Account":

@@ -20,6 +20,10 @@ class User(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     username: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str | None] = mapped_column(String(254), unique=True)  # RFC 5321: longest address; None: not given
+    # --- what Build State's clients tell of people; nothing here depends on it
+    first_name: Mapped[str | None] = mapped_column(String(100))
+    last_name: Mapped[str | None] = mapped_column(String(100))
+    employee_id: Mapped[str | None] = mapped_column(String(64))
     password_hash: Mapped[str] = mapped_column(String(255))  # argon2id, with its parameters; "" fits no password
     is_active: Mapped[bool] = mapped_column(Boolean, default=True)
     is_superuser: Mapped[bool] = mapped_column(Boolean, default=False)

@@ -103,6 +103,108 @@ class UserChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     may_run_local: bool | UnsetType = UNSET
 
 
+_PersonName = Annotated[str, msgspec.Meta(max_length=100)]  # the longest in registers of births are some 80
+_EmployeeId = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class NewPerson(NewUser, frozen=True, forbid_unknown_fields=True):
+    """A user as Build State's clients make one."""
+
+    first_name: _PersonName | None = None
+    last_name: _PersonName | None = None
+    employee_id: _EmployeeId | None = None
+    is_superuser: bool = False
+
+    @property
+    def further(self) -> dict[str, str | bool | None]:
+        """What a sign-up has not got."""
+        names = ("first_name", "last_name", "employee_id", "is_superuser")
+        return {name: getattr(self, name) for name in names}
+
+
+class PersonChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What changes of a user as Build State's clients know one; what is absent stays. The last two need `admin`."""
+
+    email: Email | UnsetType = UNSET
+    username: Username | UnsetType = UNSET
+    first_name: _PersonName | UnsetType | None = UNSET
+    last_name: _PersonName | UnsetType | None = UNSET
+    employee_id: _EmployeeId | UnsetType | None = UNSET
+    password: Password | UnsetType = UNSET
+    is_active: bool | UnsetType = UNSET
+    is_superuser: bool | UnsetType = UNSET
+
+
+class PersonUpdate(PersonChange, frozen=True, forbid_unknown_fields=True):
+    """The body of such a change. One's own new password needs `current_password`."""
+
+    current_password: _Text | UnsetType = UNSET
+
+    @property
+    def change(self) -> PersonChange:
+        return PersonChange(**{name: getattr(self, name) for name in PersonChange.__struct_fields__})
+
+
+class PersonView(msgspec.Struct, frozen=True):
+    """A user as Build State's clients read one."""
+
+    id: int
+    username: str
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    employee_id: str | None
+    is_active: bool
+    is_superuser: bool
+    created_at: datetime
+
+
+class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token of one's own. Without scopes it may do what a pipeline needs: builds:read, builds:write, jobs:read."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    scopes: Annotated[list[Scope], msgspec.Meta(max_length=20)] = []
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class MadeToken(msgspec.Struct, frozen=True):
+    """A token just made: `token` is shown this once; `id` names it from then on."""
+
+    token: str
+    name: str
+    status: Literal["created"]
+    id: str
+
+
+class TokenView(msgspec.Struct, frozen=True):
+    """A token without its secret."""
+
+    id: str
+    user_id: int
+    name: str
+    scopes: list[str]
+    expires_at: datetime | None
+    is_active: bool
+    created_at: datetime
+
+
+class TokenPage(msgspec.Struct, frozen=True):
+    """A user's tokens, newest first."""
+
+    tokens: list[TokenView]
+    total: int
+    limit: int
+    offset: int
+    next_offset: int | None
+
+
+class EndedToken(msgspec.Struct, frozen=True):
+    """A token that was ended, at once and for good."""
+
+    status: Literal["deactivated"]
+    token_id: str
+
+
 class UserView(msgspec.Struct, frozen=True):
     """A user as clients see them. `id` is null for an API key that belongs to no person."""
 

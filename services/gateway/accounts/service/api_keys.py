@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Row, func, insert, literal, select, true, update
+from sqlalchemy import BigInteger, ColumnElement, Row, func, insert, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import audit
@@ -28,6 +28,13 @@ class ApiKeys:
         """List the caller's keys newest first, ended ones included, with their number; a superuser's list has all."""
         # SQL's NULL is equal to nothing: a caller who is no person has no keys.
         mine = true() if principal.is_superuser else ApiKey.user_id == literal(principal.user_id, BigInteger)
+        return await self._list(mine, window)
+
+    async def of_user(self, user_id: int, window: Window) -> tuple[list[KeyView], int]:
+        """List a user's keys newest first, ended ones included, with their number."""
+        return await self._list(ApiKey.user_id == user_id, window)
+
+    async def _list(self, mine: ColumnElement[bool], window: Window) -> tuple[list[KeyView], int]:
         page = select(*_COLUMNS).where(mine).order_by(ApiKey.created_at.desc(), ApiKey.id)
         async with self._database.reading() as tx:
             total = (await tx.execute(select(func.count()).select_from(ApiKey).where(mine))).scalar_one()

@@ -22,7 +22,7 @@ from libs.common.http.paging import Window
 from services.gateway.accounts.account import COLUMNS, Account
 from services.gateway.accounts.errors import LastSuperuser, NoSuchUser, UserExists, WrongPassword
 from services.gateway.accounts.models import User
-from services.gateway.accounts.schemas import NewUser, OwnChange, UserChange
+from services.gateway.accounts.schemas import NewPerson, NewUser, OwnChange, PersonChange, UserChange
 from services.gateway.accounts.service import api_keys, logins
 
 log = structlog.get_logger()
@@ -62,14 +62,18 @@ class Users:
     async def add(self, new: NewUser, actor: Actor) -> Account:
         """Make an ordinary user. Raises BadRequest (REGISTER_USER_ALREADY_EXISTS, as documented) and TooManyRequests.
 
-        Without a user name it is the local part of the e-mail address, with something behind it when that is taken.
+        Without a user name it is the local part of the e-mail address, with something behind it when that is taken. A
+        person may be made with their names, and as a superuser.
         """
         hashed = await self._passwords.hash(new.password)
+        further = new.further if isinstance(new, NewPerson) else {}
         for username in _names(new):
             try:
                 async with self._database.transaction() as tx:
-                    account = await _insert(tx, username, new.email, hashed)
-                    await audit.record(tx, actor, "user.created", ("user", str(account.id)), username=username)
+                    account = await _insert(tx, username, new.email, hashed, **further)
+                    subject = ("user", str(account.id))
+                    superuser = account.is_superuser
+                    await audit.record(tx, actor, "user.created", subject, username=username, is_superuser=superuser)
             except IntegrityError:
                 continue
             else:
@@ -79,14 +83,18 @@ class Users:
     async def change_own(self, user_id: int, change: OwnChange, actor: Actor) -> Account:
         """Change what people may change of themselves. Raises WrongPassword, UserExists, NoSuchUser."""
         if not isinstance(change.password, UnsetType):
-            async with self._database.reading() as tx:
-                stored = await tx.scalar(select(User.password_hash).where(User.id == user_id, _THERE))
-            if not await self._passwords.verify(str(change.current_password), stored):
-                raise WrongPassword("current_password is not your password")
+            await self.check_password(user_id, str(change.current_password))
         wanted = UserChange(email=change.email, username=change.username, password=change.password)
         return await self.change(user_id, wanted, actor)
 
-    async def change(self, user_id: int, change: UserChange, actor: Actor) -> Account:
+    async def check_password(self, user_id: int, password: str) -> None:
+        """Raise WrongPassword when this is not the user's password."""
+        async with self._database.reading() as tx:
+            stored = await tx.scalar(select(User.password_hash).where(User.id == user_id, _THERE))
+        if not await self._passwords.verify(password, stored):
+            raise WrongPassword("current_password is not your password")
+
+    async def change(self, user_id: int, change: UserChange | PersonChange, actor: Actor) -> Account:
         """Change a user. A new password, and being switched off, end their sessions and tokens.
 
         Raises NoSuchUser, UserExists and LastSuperuser.
@@ -123,6 +131,7 @@ class Users:
             "password_hash": "",
             "is_active": False,
         }
+        gone |= {"first_name": None, "last_name": None, "employee_id": None}
         gone |= {"is_superuser": False, "may_run_local": False, "deleted_at": utcnow(), "updated_at": utcnow()}
         async with self._database.transaction() as tx:
             await _keep_a_superuser(tx, without=user_id)
@@ -167,7 +176,7 @@ class Users:
         return values
 
 
-async def _insert(tx: AsyncConnection, username: str, email: str | None, password_hash: str, **rights: bool) -> Account:
+async def _insert(tx: AsyncConnection, username: str, email: str | None, password_hash: str, **further: Any) -> Account:
     values = {"username": username, "email": email and email.strip().lower(), "password_hash": password_hash}
     made = {
         "is_active": True,
@@ -176,7 +185,7 @@ async def _insert(tx: AsyncConnection, username: str, email: str | None, passwor
         "may_run_local": False,
         "created_at": utcnow(),
     }
-    row = await tx.execute(insert(User).values(values | made | {"updated_at": utcnow()} | rights).returning(*COLUMNS))
+    row = await tx.execute(insert(User).values(values | made | {"updated_at": utcnow()} | further).returning(*COLUMNS))
     return Account.of(row.one())
 
 
@@ -190,7 +199,7 @@ async def _keep_a_superuser(tx: AsyncConnection, *, without: int) -> None:
         raise LastSuperuser("This is the last active superuser; make another one first")
 
 
-def _given(change: UserChange) -> dict[str, Any]:
+def _given(change: UserChange | PersonChange) -> dict[str, Any]:
     """The fields that a change names."""
     return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
 
