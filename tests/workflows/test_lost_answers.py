@@ -89,7 +89,7 @@ async def test_several_possible_runs_end_the_build_and_are_named(database: str, 
                 other = Run(site.repository.id, workflow, "main", {}, "slipway-operator", 2)
                 site.repository.runs.append(other)
 
-        github.told.append(somebody_else_too)  # type: ignore[arg-type]
+        github.told.append(somebody_else_too)
         github.inject(Fault(), DISPATCH)  # refuses the mark
         github.inject(LOST_ANSWER, DISPATCH)
         async with site.worker():
