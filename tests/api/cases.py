@@ -211,6 +211,24 @@ async def promoted_build(world: World) -> Made:
     return made
 
 
+async def new_image_build(_: World) -> Made:
+    return Made(body=IMAGE)
+
+
+async def image_build(world: World) -> Made:
+    """A build of the owner's that waits to be dispatched."""
+    made = await world.owner.post("/api/build/trigger", IMAGE)
+    assert made.status_code == 202, made.text
+    return Made({"number": made.json()["id"]}, mark=made.json()["uid"])
+
+
+async def ended_image_build(world: World) -> Made:
+    made = await image_build(world)
+    cancelled = await world.owner.post(f"/api/build/{made.ids['number']}/cancel")
+    assert cancelled.json()["status"] == "cancelled", cancelled.text
+    return made
+
+
 async def artifact(world: World) -> Made:
     made = await reported_build(world)
     added = await world.owner.post(f"/builds/{made.mark}/artifacts", ARTIFACT)
@@ -310,6 +328,7 @@ NEW_BUILD: Final = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "
 ARTIFACT: Final = {"artifact_name": "disk", "type": "image", "path": "s3://images/disk", "storage_backend": "s3"}
 VARIABLE: Final = {"key": "AMI", "value": "ami-1"}
 CHANNEL: Final = {"channel": "testing"}
+IMAGE: Final = {"yaml_content": "name: demo\ndescription: demo\nmodules: []\n"}
 LOGIN: Final = {"username": "owner", "password": PASSWORD}
 # Recipes that are sent to be read, and not kept.
 READING: Final = ("/api/config/validate", "/api/config/transpile", "/api/v1/recipes/resolve")
@@ -404,6 +423,12 @@ CASES: Final[Mapping[str, Case]] = {
     "GET /dashboard/summary": listing(reported_build),
     "GET /dashboard/recent": listing(reported_build),
     "GET /dashboard/platform/{platform}": listing(reported_build),
+    # Image builds
+    "POST /api/build/trigger": creation(new_image_build),
+    "GET /api/build": listing(image_build),
+    "GET /api/build/{number}/status": item(image_build),
+    "POST /api/build/{number}/cancel": item(image_build),
+    "POST /api/build/{number}/rerun": item(ended_image_build, body={}),
     # Builds of all executors
     "GET /api/v1/builds": listing(reported_build),
     "GET /api/v1/builds/{ref}": item(reported_build),
