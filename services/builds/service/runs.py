@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common import audit
 from libs.common.audit import Actor
 from libs.common.database import Database, utcnow
+from libs.common.errors import Invalid
 from libs.common.http.errors import Detail, invalid
 from libs.common.http.principal import Principal
 from libs.common.jobs.service import Jobs
@@ -32,6 +33,7 @@ from services.builds.service.lookup import concerned
 from services.builds.service.repositories import may_run_on, visible_to
 from services.builds.service.starts import Start, start_builds
 from services.builds.settings import WebhookSettings
+from services.builds.states import Executor
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
 _NO_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[/.-]|[/.]$|\.lock$")  # git-check-ref-format(1)
@@ -90,6 +92,8 @@ class Runs:
             repository = await _named(tx, principal, name)
             may_run_on(repository.executor, principal)
             _may_run(repository, wanted)
+            if repository.executor == Executor.GITHUB and wanted.sha is not None:
+                raise _unfit("GitHub runs workflows on branches and tags, not on bare commits")
             event = ForgeEvent(
                 forge=repository.forge,
                 kind=EventKind.MANUAL,
@@ -138,7 +142,11 @@ def _parsed(ref: str) -> Ref:
     try:
         return Ref.parse(ref)
     except ValueError as error:
-        raise invalid([Detail(["body", "ref"], str(error), "value_error")]) from None
+        raise _unfit(str(error)) from None
+
+
+def _unfit(problem: str) -> Invalid:
+    return invalid([Detail(["body", "ref"], problem, "value_error")])
 
 
 async def _named(tx: AsyncConnection, principal: Principal, name: str) -> Any:
