@@ -167,7 +167,12 @@ class FakeForge:
 
     def violated(self, call: Call, problems: list[str], what: str) -> None:
         """Take note that somebody did not keep to the description."""
-        self.violations.extend(f"{what} {call.method} {call.path}: {problem}" for problem in problems)
+        for problem in problems:
+            self.complain(f"{what} {call.method} {call.path}: {problem}")
+
+    def complain(self, problem: str) -> None:
+        """Remember what was wrong for the end of the test."""
+        self.violations.append(problem)
 
     # --- serving ----------------------------------------------------------------------------------------------------
 

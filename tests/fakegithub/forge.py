@@ -19,6 +19,7 @@ from tests.fakegithub.operations import PERFORM, Refused
 
 TOKEN: Final = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 LOGIN: Final = "slipway-operator"
+_DESCRIPTIONS: Final = "github/rest.json.gz"
 _LIMIT: Final = 5000  # requests an hour, as a personal token has
 _APP_JWT_MAX: Final = timedelta(minutes=10)  # GitHub refuses longer ones
 
@@ -64,6 +65,8 @@ class FakeGitHub(FakeForge):
         self.obeys_cancel = True
         """False: a cancelled run goes on (steps with `always()`) until it is cancelled by force."""
         self.limit_remaining = _LIMIT
+        self.web = "https://github.com"
+        """Where runs have their pages: `html_url`."""
         self.told: list[Told] = []
         """Called with (repository, run, job or None, action) at each change, as webhooks are sent."""
         self._stored: dict[str, bytes] = {}
@@ -108,8 +111,14 @@ class FakeGitHub(FakeForge):
     def bodies(self, call: Call) -> Bodies:
         description = self.description(call)
         assert isinstance(description, Description)
-        web = self.origin if self.is_enterprise else "https://github.com"
-        return Bodies(description, self.url, web)
+        return self._bodies(description)
+
+    def newest_bodies(self) -> Bodies:
+        """Bodies of the newest API version that this server has, as its webhooks send them."""
+        return self._bodies(load(_DESCRIPTIONS, "ghes-3.17" if self.is_enterprise else "2026-03-10"))
+
+    def _bodies(self, description: Description) -> Bodies:
+        return Bodies(description, self.url, self.origin if self.is_enterprise else self.web)
 
     def login_of(self, call: Call) -> str:
         return self.tokens[_token(call)]
@@ -133,9 +142,9 @@ class FakeGitHub(FakeForge):
     def description(self, call: Call) -> Description | Answer:
         version = self.version_of(call)
         if self.is_enterprise and version == "2022-11-28":
-            return load("github/rest.json.gz", "ghes-3.17")
+            return load(_DESCRIPTIONS, "ghes-3.17")
         if not self.is_enterprise and version in {"2022-11-28", "2026-03-10"}:
-            return load("github/rest.json.gz", version)
+            return load(_DESCRIPTIONS, version)
         return Answer(400, {"message": f'"{version}" is not a supported version.'})
 
     def canonical(self, path: str) -> str:
@@ -152,7 +161,7 @@ class FakeGitHub(FakeForge):
                 self.violated(call, ["the token was sent to the store of logs"], "request")
             content = self._stored.pop(call.path.removeprefix("/_logs/"), None)
             return Answer(404) if content is None else Answer(200, content, {"Content-Type": "application/zip"})
-        return self._redirect(call)
+        return self._redirect(call) or self._page(call)
 
     def perform(self, call: Call) -> Answer:
         assert call.operation is not None
@@ -213,6 +222,18 @@ class FakeGitHub(FakeForge):
                 body = {"message": "Moved Permanently", "url": place}
                 return self.finished(call, Answer(301 if call.method == "GET" else 307, body, {"Location": place}))
         return None
+
+    def _page(self, call: Call) -> Answer | None:
+        """The page of a run, where the fake is its own web site."""
+        _, _, found = call.path.partition("/actions/runs/")
+        if call.path.startswith("/repos/") or not found.isdigit():
+            return None
+        for run in (run for repository in self.repositories for run in repository.runs):
+            if str(run.id) == found:
+                steps = [f"  {step.status:12} {step.name}" for job in run.jobs for step in job.steps]
+                text = "\n".join([f"{run.title}: {run.conclusion or run.status}", *steps, ""])
+                return Answer(200, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})
+        return Answer(404, b"Not Found", {"Content-Type": "text/plain"})
 
     # --- what is not about a repository -----------------------------------------------------------------------------
 
