@@ -73,6 +73,7 @@ async def test_filters_stand_in_the_address(page: Page, site: Site) -> None:
     await expect(rows).to_have_count(1)
     await expect(rows).to_contain_text(aws.build_id)
     await page.get_by_label("Platform").fill("")
+    await expect(rows).to_have_count(2)
     await page.get_by_role("radio", name="Failed").check()
     await expect(rows).to_have_count(1)
     await page.reload()

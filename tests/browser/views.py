@@ -32,8 +32,17 @@ async def furnish(site: Site) -> list[View]:
     refused = push_request("gitea", secret="not the secret", repository=f"acme/{broken.name}")
     await site.client.post("/webhook/gitea", content=refused.body, headers=refused.headers)
     await post(site, "/api/v1/api-keys", {"name": "nightly", "scopes": ["builds:read", "jobs:read"]})
+    build = await reported(site)
+    recipe = "name: demo\ndescription: A small image\nmodules:\n  - type: script\n    scripts: [true]\n"
+    configuration = (await post(site, "/api/config/", {"name": "demo", "yaml_content": recipe})).json()
     deliveries = (await site.client.get("/api/v1/deliveries")).json()["items"]
     return [
+        View("builds", "/ui/builds", "Builds"),
+        View("build", f"/ui/builds/{build}", "base-of-every-view"),
+        View("matrix", "/ui/matrix", "Image matrix"),
+        View("configurations", "/ui/configurations", "Configurations"),
+        View("configuration-new", "/ui/configurations/new", "New configuration"),
+        View("configuration", f"/ui/configurations/{configuration['id']}", "demo"),
         View("jobs", "/ui/jobs", "Jobs"),
         View("job", f"/ui/jobs/{failed}", f"acme/{broken.name}"),
         View("deliveries", "/ui/deliveries", "Deliveries"),
@@ -49,6 +58,23 @@ async def furnish(site: Site) -> list[View]:
         View("audit", "/ui/audit", "Audit log"),
         View("nowhere", "/ui/nowhere", "Not found"),
     ]
+
+
+async def reported(site: Site) -> str:
+    """Report a build that failed, was reset, left things and goes on; answers its uid."""
+    cell = {"platform": "aws", "os_version": "rhel-9.2", "image_type": "base"}
+    good = (await post(site, "/builds", {**cell, "build_id": "good-of-every-view"})).json()["id"]
+    await post(site, f"/builds/{good}/state", {"state_code": 100})
+    await post(site, f"/api/v1/builds/{good}/promote", {"channel": "stable"})
+    uid = (await post(site, "/builds", {**cell, "build_id": "base-of-every-view"})).json()["id"]
+    await post(site, f"/builds/{uid}/state", {"state_code": 25, "message": "Hardening"})
+    await post(site, f"/builds/{uid}/failure", {"error_message": "Ansible play failed", "details": {"exit_code": 2}})
+    await post(site, f"/builds/{uid}/reset", {})
+    artifact = {"artifact_name": "hardened.qcow2", "type": "disk-image", "path": "s3://x", "storage_backend": "s3"}
+    await post(site, f"/builds/{uid}/artifacts", artifact)
+    await site.client.put(f"/builds/{uid}/variables", json={"key": "AMI_ID", "value": "ami-0abc"})
+    await post(site, f"/builds/{uid}/failure", {"error_message": "Ansible play failed again"})
+    return str(uid)
 
 
 async def register(site: Site, name: str, clone_url: str, **more: Any) -> dict[str, Any]:

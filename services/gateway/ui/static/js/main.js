@@ -16,6 +16,7 @@ const ROUTES = [
   ['/ui/jobs', () => import('./views/jobs.js')],
   ['/ui/jobs/:id', () => import('./job/page.js')],
   ['/ui/builds', () => import('./views/builds.js')],
+  ['/ui/builds/number/:number', () => import('./views/build_numbered.js')],
   ['/ui/builds/:ref', () => import('./views/build.js')],
   ['/ui/matrix', () => import('./views/matrix.js')],
   ['/ui/configurations', () => import('./views/configurations.js')],

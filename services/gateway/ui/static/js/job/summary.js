@@ -85,6 +85,7 @@ function factsOf(job) {
     job.repo && ['Repository', [h('a', { href: `/ui/jobs?${query}` }, job.repo), ' · ', h('a', { href: `/ui/deliveries?${delivery}` }, 'its delivery')]],
     job.branch && ['Branch', h('a', { href: `/ui/jobs?${branch}` }, icon('branch'), job.branch)],
     job.commit && ['Commit', h('span', { class: 'copied' }, h('code', { title: job.commit }, job.commit.slice(0, 12)), copyButton(job.commit))],
+    job.subject.type === 'build' && ['Build', h('a', { href: `/ui/builds/number/${encodeURIComponent(job.subject.id)}` }, `Build ${job.subject.id}`)],
     ['Created', ago(job.created_at)],
     ['Took', elapsed(job.started_at, job.finished_at)],
     job.status === 'running' && ['Progress', h('span', { class: 'job-progress' },

@@ -55,5 +55,5 @@ export function versionList(path, { current, rollBack, signal }) {
     });
   }
 
-  return { element: h('div', {}, compared, rows.element, foot), read: () => show(1) };
+  return { element: h('div', { class: 'versions' }, compared, rows.element, foot), read: () => show(1) };
 }
