@@ -141,6 +141,14 @@ def _spot(key: str, index: int, node: Node, within: Origin | None) -> Spot:
     return within.spot
 
 
+_WHO = {  # by whether it is in a stage, and in a module
+    (False, False): "",
+    (False, True): "Module {1}",
+    (True, False): "Stage {0}",
+    (True, True): "Stage {0}, module {1}",
+}
+
+
 def problems_of(findings: Iterable[Finding]) -> Iterator[Problem]:
     """Turn what `check` found in a recipe into problems, modules counted from 0 as they are written."""
     for finding in findings:
@@ -156,7 +164,7 @@ def sentence(finding: Finding) -> str:
     stage, module, rest = (found[1], found[2], found[3]) if found else (None, None, finding.path)
     if not finding.path and finding.missing:
         return f"Missing required field: {finding.missing}"
-    who = ", ".join([f"Stage {stage}"] * (stage is not None) + [f"Module {module}"] * (module is not None))
+    who = _WHO[stage is not None, module is not None].format(stage, module)
     if not who:
         return f"{rest!r} {finding.what}" if rest else f"The recipe {finding.what}"
     return f"{who}: {rest!r} {finding.what}" if rest else f"{who} {finding.what}"

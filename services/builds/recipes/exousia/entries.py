@@ -96,7 +96,7 @@ class _Expansion:
 
     def _include(self, node: Map, place: Place, outer: tuple[Scalar, ...]) -> Iterator[Module]:
         path = node.get(INCLUDE)
-        if not isinstance(path, Scalar) or not is_path(path.text):
+        if not isinstance(path, Scalar) or not isinstance(path.value, str) or not is_path(path.text):
             place.error(self._notes, f"{INCLUDE} must be the path of a file below the recipes, without `..`", path)
             return
         if path.text in place.files:

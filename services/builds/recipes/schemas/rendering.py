@@ -73,7 +73,10 @@ class _Renderer:
     def _value(self, shape: Shape) -> JsonSchema:
         """Write the shape of a value that may be left out."""
         body = self.write(shape)
-        return {"anyOf": [body, {"type": "null"}]} if self._nullable else body
+        if not self._nullable:
+            return body
+        doc = {"description": body.pop("description")} if "description" in body else {}
+        return {**doc, "anyOf": [body, {"type": "null"}]}
 
     def _by_key(self, marks: list[tuple[str, Shape]], otherwise: Shape) -> JsonSchema:
         if not marks:

@@ -41,7 +41,8 @@ def _exports(module: Module, snippet: str | None) -> list[str]:
         "OS_VERSION": READ_OS_VERSION,
     }
     wanted = {name: text for name, text in known.items() if snippet is None or re.search(rf"\$\{{?{name}\b", snippet)}
-    return [f"export {name}={text}" for name, text in wanted.items()]
+    # Two commands: `export A="$(b)"` would hide that b failed (ShellCheck SC2155).
+    return [command for name, text in wanted.items() for command in (f"{name}={text}", f"export {name}")]
 
 
 SCRIPT = ModuleType(
