@@ -13,8 +13,12 @@ from libs.common.jobs.models import Job
 from services.builds.jobs import RunWorkflow
 from services.builds.models import Build, Delivery
 from services.builds.states import BuildStatus
+from services.builds.tasks.notes import Pace
 from tests.builds.forges.payloads import SignedRequest, push_request, sign
+from tests.fakegithub import FakeGitHub
+from tests.fakegithub.webhooks import Webhooks
 from tests.webhooks.site import SECRETS, Site
+from tests.workflows import site as workflows
 
 RUN = 16_000_000_001
 SECRET = "s3cret-of-this-address"
@@ -140,3 +144,18 @@ async def test_news_and_pushes_arrive_together(site: Site) -> None:
     assert await is_due(site, second)
     verdicts = sorted(row.verdict for row in await site.rows(Delivery))
     assert verdicts == ["accepted"] * 4 + ["ignored"]
+
+
+async def test_githubs_webhooks_alone_carry_a_build_to_its_end(site: Site, database: str, redis: str) -> None:
+    """With polling an hour away a build follows its run: GitHub tells the gateway, and the gateway the worker."""
+    address = str(site.client.base_url.join("/webhook/github"))
+    patient = Pace(first_s=3600, look_s=0.05)
+    with FakeGitHub() as github, Webhooks(github, address, SECRETS["github"]):
+        opened = workflows.open_site(database, redis, github, pace=patient, poll_interval_s=3600)
+        async with opened as here, here.worker():
+            job = await here.trigger()
+            run = await here.followed(job)
+            run.advance()
+            await here.world.until(job, lambda now: now.view.stage is not None)
+            run.finish()
+            assert (await here.world.ended(job)).view.status == "success"
