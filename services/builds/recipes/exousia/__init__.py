@@ -89,8 +89,9 @@ def resolve(document: Document, options: Options, files: RecipeFiles) -> Resolve
 
 def _usable(document: Document, options: Options, files: RecipeFiles, notes: Notes) -> Recipe:
     recipe = read(document, files, notes)
-    if options.fedora_version is not None and not is_tag(options.fedora_version):
-        notes.error("fedora_version must be the tag of an image, such as 43")
+    for name, text in (("fedora_version", options.fedora_version), ("image_type", options.image_type)):
+        if text is not None and not is_tag(text):  # types look like tags, too, and both go into instructions
+            notes.error(f"{name} must be one word of letters, digits and . _ -")
     if notes.has_errors:
         raise TranspilationFailed(notes.problems)
     return recipe

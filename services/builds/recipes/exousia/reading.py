@@ -22,7 +22,11 @@ TOP_LEVEL = Record(
         "description": Text("What it is for.", numbers=True),
         "image-version": Text("Release of Fedora: a tag of the base image, such as 43.", numbers=True),
         "base-image": Text("Another base image; the version is appended where it has neither tag nor digest."),
-        "image-type": Text("Which of the known base images it starts from."),
+        "image-type": Text(
+            "Which of the known base images it starts from.",
+            pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+            expected="the name of an image type, such as fedora-bootc",
+        ),
         "desktop": Record(
             {
                 "window_manager": _NULLABLE,
