@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accept, breakage, builds, jobs, logins, reads, sse, states
+from benchmarks import accept, breakage, builds, configurations, jobs, logins, reads, sse, states
 from benchmarks.report import Report, machine
 from benchmarks.servers import KINDS, ROOT, run_folder
 
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "reads": reads,
     "builds": builds,
     "states": states,
+    "configurations": configurations,
     "logins": logins,
     "jobs": jobs,
     "breakage": breakage,
