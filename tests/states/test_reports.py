@@ -251,6 +251,10 @@ async def test_wrong_bodies(site: Site) -> None:
         answer = await grace.post(f"/builds/{uid}{path}" if path else "/builds", body)
         assert answer.status_code == status, (body, answer.text)
         assert [one["loc"] for one in answer.json()["error"]["details"]] == [where], answer.text
+    for broken in (b'{"state_code": 5, "message": "\\ud800"}', b'{"state_code": 5', b"\xff", b""):
+        headers = grace.headers | {"Content-Type": "application/json"}
+        answer = await site.client.post(f"/builds/{uid}/state", content=broken, headers=headers)
+        assert answer.status_code in {400, 422}, (broken, answer.text)
     between = await grace.post(f"/builds/{uid}/state", {"state_code": 12})
     assert refusal(between) == (400, "INVALID_STATE_CODE")
     assert between.json()["error"]["message"] == "State code must be multiple of 5"
