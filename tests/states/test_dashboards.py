@@ -63,8 +63,8 @@ async def test_the_newest_builds(site: Site) -> None:
     assert [one["build_id"] for one in reported] == [f"b{number}" for number in range(9, 0, -1)]
     assert (reported[0]["state_code"], reported[1]["state_code"]) == (10, 0)
     ids = {(one.axis, one.name): one.id for one in await site.rows(AxisValue)}
+    named = ("platform_id", "os_version_id", "image_type_id")
     for one, version in zip(reported[:2], ("rhel-9.2", "rhel-8.8"), strict=True):
-        named = ("platform_id", "os_version_id", "image_type_id")
         values = (("platform", "aws"), ("os_version", version), ("image_type", "base"))
         assert {name: one[name] for name in named} == {
             name: ids[value] for name, value in zip(named, values, strict=True)
