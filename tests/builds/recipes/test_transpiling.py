@@ -168,7 +168,7 @@ def test_no_value_of_a_recipe_becomes_an_instruction_of_its_own() -> None:
     """Line breaks in names, labels and types stay inside of what they belong to."""
     evil = "x\nRUN evil"
     text = transpile(
-        recipe({"type": evil}, **{"name": evil, "description": evil, "labels": {"a": evil}}),
+        recipe({"type": evil}, name=evil, description=evil, labels={"a": evil}),
         Options(),
     )
     assert not any(line.startswith("RUN evil") for line in text.splitlines())
