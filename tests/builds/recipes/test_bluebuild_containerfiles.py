@@ -14,11 +14,18 @@ from services.builds.recipes.bluebuild.modules import TYPES
 from services.builds.recipes.commands import chain, word, write
 from tests.builds.recipes.builder import instructions, is_shell, runs
 from tests.builds.recipes.corpus import MODULES, REFUSED, Module, large, recipe, text
+from tests.builds.recipes.places import mutants
 from tests.servers import ROOT
 
 BLUE = Dialect.BLUEBUILD
 DATA = ROOT / "tests/data/recipes/bluebuild"
 _MOUNTS = re.compile(r"(?:--mount=\S+\s+)+")
+NOT_SCRIPTS = [
+    (kind, module)
+    for kind, several in MODULES.items()
+    for module in several
+    if kind.partition("@")[0] not in {"script", "containerfile", *REFUSED}
+]
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
 
 
@@ -261,3 +268,14 @@ def test_a_module_of_everything_lists_all_that_stands_in_the_way() -> None:
     assert len(found) == len(set(found))
     refused = [at for at, module in enumerate(large()["modules"]) if module.get("type") in REFUSED]
     assert set(refused) <= set(found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(mutants([recipe({"type": kind, **module}) for kind, module in NOT_SCRIPTS]))
+def test_whatever_a_value_holds_what_runs_is_shell(value: object) -> None:
+    """Values are quoted: a recipe that is transpiled has no RUN that a shell cannot read, and raises nothing else."""
+    try:
+        made = transpile(text(value), Options(), dialect=BLUE)
+    except TranspilationFailed:
+        return
+    assert [body for body in _bodies(made) if not is_shell(body)] == []

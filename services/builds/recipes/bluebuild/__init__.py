@@ -9,7 +9,7 @@ than the tools of its base image (BlueBuild's own module images, another project
 the reason. The build context is the repository that BlueBuild expects: `files/`, with `scripts/`, `dnf/` ... below.
 """
 
-from services.builds.recipes.bluebuild.reading import is_version_2, resolve, validate
+from services.builds.recipes.bluebuild.reading import resolve, validate
 from services.builds.recipes.bluebuild.writing import transpile
 
-__all__ = ["is_version_2", "resolve", "transpile", "validate"]
+__all__ = ["resolve", "transpile", "validate"]

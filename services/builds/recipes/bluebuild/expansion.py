@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from services.builds.recipes.bluebuild.shape import MODULES_FILE, STAGES_FILE
 from services.builds.recipes.document import List, Map, Node, Scalar, Unreadable, parse
@@ -14,6 +15,7 @@ from services.builds.recipes.shapes import Finding, check
 # twice would else double with each of them.
 MAX_ENTRIES = 1_000
 MAX_FILES = 50  # different files; each may be as large as a recipe and take a tenth of a second
+MAX_FINDINGS = 10  # of one file; whoever wrote it opens it then
 
 _PLACE = re.compile(r"(?:stages\[(\d+)\]\.?)?(?:modules\[(\d+)\]\.?)?(.*)", re.DOTALL)
 
@@ -116,7 +118,7 @@ class Expansion:
         if root is None:
             self.problems.append(spot.problem(f"{path} is empty"))
             return ()
-        found = list(check(MODULES_FILE if key == "modules" else STAGES_FILE, root))
+        found = list(islice(check(MODULES_FILE if key == "modules" else STAGES_FILE, root), MAX_FINDINGS))
         self.problems += [
             spot.problem(f"{path}:{finding.at.line}:{finding.at.column}: {sentence(finding)}") for finding in found
         ]

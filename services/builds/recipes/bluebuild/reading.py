@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from services.builds.recipes.bluebuild.expansion import Expansion, Placed, Spot, problems_of
@@ -142,7 +143,8 @@ def _problems(document: Document, files: RecipeFiles, *, unread_is_error: bool) 
         return [Problem("error", "The recipe is empty")]
     if is_version_2(root):
         return [Problem("error", _VERSION_2, root.line, root.column)]
-    problems = list(problems_of(check(RECIPE, root)))
+    # Cut here already: each finding may compare a word with all that are known, and a text can hold 20,000.
+    problems = list(islice(problems_of(check(RECIPE, root)), MAX_PROBLEMS))
     if not isinstance(root, Map):
         return problems
     expansion = Expansion(files)

@@ -124,6 +124,6 @@ SOAR = _foreign(
 YAFTI = _foreign(
     "yafti",
     "A first-boot installer.",
-    "yafti is Universal Blue's, and no longer kept up",
+    "yafti is Universal Blue's own installer",
     {"custom-flatpaks": Many(Table(_LINES), "Flatpaks by the names that people see.")},
 )
