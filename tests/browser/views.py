@@ -33,7 +33,7 @@ async def furnish(site: Site) -> list[View]:
     await site.client.post("/webhook/gitea", content=refused.body, headers=refused.headers)
     await post(site, "/api/v1/api-keys", {"name": "nightly", "scopes": ["builds:read", "jobs:read"]})
     build = await reported(site)
-    recipe = "name: demo\ndescription: A small image\nmodules:\n  - type: script\n    scripts: [true]\n"
+    recipe = 'name: demo\ndescription: A small image\nmodules:\n  - type: script\n    scripts: ["true"]\n'
     configuration = (await post(site, "/api/config/", {"name": "demo", "yaml_content": recipe})).json()
     deliveries = (await site.client.get("/api/v1/deliveries")).json()["items"]
     return [
