@@ -20,7 +20,10 @@ hypothesis.settings.load_profile("slipway")
 _KINDS = ("sqlite", "postgresql")
 _HERE = Path(__file__).parent
 # Which of the two databases a folder's unmarked tests see in `make test` already; see pytest_generate_tests.
-_QUICK_ON = {"gateway": "sqlite", "states": "sqlite", "webhooks": "sqlite", "e2e": "postgresql"}
+_QUICK_ON = {
+    **dict.fromkeys(("configurations", "gateway", "states", "webhooks"), "sqlite"),
+    "e2e": "postgresql",
+}
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)
 
 

@@ -10,7 +10,7 @@ from tests.configurations.recipes import CONFIG, body, error, recipe, saved
 from tests.webhooks.people import Caller, admin, pipeline
 from tests.webhooks.site import Site
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.databases("sqlite")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_configuration_is_saved_and_read(ada: Caller) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from services.builds.recipes import Dialect
 from tests.configurations.recipes import CONFIG, error, recipe
-from tests.webhooks.people import Caller
+from tests.webhooks.people import Caller, pipeline
 from tests.webhooks.site import Site
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.databases("sqlite")]
@@ -24,6 +24,12 @@ NO_TEXT: list[tuple[str, str]] = [
     ("\x07", "a character that YAML does not allow"),
     ("x" * 1_000_001, "too long"),
 ]
+
+
+@pytest.fixture
+def ada(site: Site) -> Caller:
+    """Nothing is kept here, so the pipeline's key will do for everybody."""
+    return pipeline(site)
 
 
 async def validated(caller: Caller, text: str, **other: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.configurations.recipes import CONFIG, body, error, recipe, saved
 from tests.webhooks.people import Caller, pipeline
 from tests.webhooks.site import Site
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.databases("sqlite")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def three_versions(caller: Caller) -> tuple[str, dict[str, Any]]:
