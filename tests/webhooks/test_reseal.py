@@ -31,15 +31,17 @@ async def test_all_sealed_columns_move_to_the_new_key(site: Site, database: str)
     uid = await grace.with_secret("s3cret-of-this-address")
     await grace.put(f"{REPOSITORIES}/{uid}/secrets/TOKEN", {"value": "t0k"})
     await grace.put(f"{REPOSITORIES}/{uid}/credentials", {"password": "pw"})
+    await grace.patch(f"{REPOSITORIES}/{uid}", {"api_token": "ghp_0123456789"})
     [row] = await site.rows(Repository)
     assert "t0k" not in repr(tuple(row))
-    for said in ("3 sealed anew, 0 already were, 0 do not open\n", "0 sealed anew, 3 already were, 0 do not open\n"):
+    for said in ("4 sealed anew, 0 already were, 0 do not open\n", "0 sealed anew, 4 already were, 0 do not open\n"):
         done = reseal(database, NEW_KEY, SECRET_KEY)
         assert (done.returncode, done.stdout) == (0, said), done.stderr
     [row] = await site.rows(Repository)
     vault = Vault(Sealer([NEW_KEY]))
     assert [one.secret for one in vault.webhook_secrets(row)] == ["s3cret-of-this-address"]
     assert (vault.secrets(row), vault.credentials(row).password) == ({"TOKEN": "t0k"}, "pw")
+    assert vault.api_token(row) == "ghp_0123456789"
 
 
 @pytest.mark.databases("sqlite")

@@ -94,11 +94,12 @@ async def test_case_is_ignored_in_names(site: Site) -> None:
 
 @pytest.mark.parametrize("other", [{"run_id": RUN + 1}, {"repository": "acme/other"}])
 async def test_foreign_runs_are_ignored(site: Site, other: dict[str, Any]) -> None:
-    """A run that no build waits for is answered 200 with a reason, kept as ignored, and wakes nobody."""
+    """A run that no build waits for: 200 with a reason, kept as ignored without its body, and nobody is woken."""
     _, job_id = await waiting(site)
     answer = await site.post("github", news(**other))
     assert (answer.status_code, answer.json()["reason"]) == (200, "RUN_UNKNOWN")
-    assert [(row.verdict, row.reason_code) for row in await site.rows(Delivery)] == [("ignored", "RUN_UNKNOWN")]
+    kept = [(row.verdict, row.reason_code, row.body) for row in await site.rows(Delivery)]
+    assert kept == [("ignored", "RUN_UNKNOWN", None)]
     assert not await is_due(site, job_id)
 
 

@@ -15,7 +15,7 @@ from services.builds.models import Build
 from services.builds.service.deliveries import Accepted, Ignored
 from services.builds.states import ENDED, BuildStatus
 
-_UNKNOWN: Final = Ignored("RUN_UNKNOWN", "No build of Slipway waits for this workflow run")
+RUN_UNKNOWN: Final = Ignored("RUN_UNKNOWN", "No build of Slipway waits for this workflow run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ async def wake(tx: AsyncConnection, runs: Sequence[Run]) -> dict[Run, Accepted |
         row = waiting[run]
         job = await store.wake(tx, row.job_id)
         answers[run] = Accepted(row.id, row.job_id, job=job, woken=True)
-    return answers | {run: _UNKNOWN for run in runs if run not in waiting}
+    return answers | {run: RUN_UNKNOWN for run in runs if run not in waiting}
 
 
 @cache
