@@ -130,7 +130,8 @@ async def _check(at: Servers, answered: int, table: Table) -> None:
     async with database.reading() as tx:
         for build_id, message in await tx.execute(query):
             kept += 1
-            disordered += int(message) < last.get(build_id, 0)
-            last[build_id] = int(message)
+            number = int(message or 0)
+            disordered += number < last.get(build_id, 0)
+            last[build_id] = number
     await database.close()
     table.row("histories", answered, kept, disordered)

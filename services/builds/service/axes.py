@@ -1,9 +1,9 @@
 """Platforms, OS versions and image types: known from their first use on, with an id that dashboards count by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,36 +11,39 @@ from libs.common.database import utcnow
 from services.builds.models import AxisValue
 
 AXES: Final = ("platform", "os_version", "image_type")
+"""The axes of the matrix of images, as columns of a build are called."""
+
+Value = tuple[str, str]
+"""An axis and what a build names on it."""
 
 
-async def remember(tx: AsyncConnection, **named: str | None) -> None:
-    """Make what a build names (`platform`, `os_version`, `image_type`; None: nothing) known, unless it is.
+async def remember(
+    tx: AsyncConnection, *, platform: str | None, os_version: str | None, image_type: str | None
+) -> None:
+    """Make known what a build names on the axes (None: nothing), unless it is.
 
-    Two transactions that name a new one at once make one row: the second waits for the first. They insert in the order
-    of the axes, so that they cannot wait for each other.
+    Two transactions that name something new at once make one row: the second waits for the first. They insert in the
+    order of the axes, so that they cannot wait for each other.
     """
-    wanted = [(axis, named[axis]) for axis in AXES if named.get(axis) is not None]
-    if not wanted:
-        return
-    known = await _known(tx, [(axis, name) for axis, name in wanted if name is not None])
-    new = [{"axis": axis, "name": name, "created_at": utcnow()} for axis, name in wanted if (axis, name) not in known]
+    named = zip(AXES, (platform, os_version, image_type), strict=True)
+    values = [(axis, name) for axis, name in named if name is not None]
+    known = await _ids(tx, values)
     insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    for row in new:
-        await tx.execute(insert(AxisValue).values(row).on_conflict_do_nothing(index_elements=["axis", "name"]))
+    for axis, name in values:
+        if (axis, name) not in known:
+            row = {"axis": axis, "name": name, "created_at": utcnow()}
+            await tx.execute(insert(AxisValue).values(row).on_conflict_do_nothing(index_elements=["axis", "name"]))
 
 
-async def ids_of(tx: AsyncConnection, builds: Sequence[Any]) -> Mapping[tuple[str, str], int]:
-    """The ids of all values that these builds' rows name, by axis and name."""
-    return await _known(tx, {(axis, getattr(row, axis)) for row in builds for axis in AXES} - _NOTHING)
+async def ids_of(tx: AsyncConnection, builds: Sequence[Any]) -> Mapping[Value, int]:
+    """The ids of all that these builds' rows name."""
+    named = {(axis, getattr(build, axis)) for build in builds for axis in AXES}
+    return await _ids(tx, [(axis, name) for axis, name in named if name is not None])
 
 
-_NOTHING: Final = {(axis, None) for axis in AXES}
-
-
-async def _known(tx: AsyncConnection, names: Any) -> dict[tuple[str, str], int]:
-    if not names:
+async def _ids(tx: AsyncConnection, values: Collection[Value]) -> dict[Value, int]:
+    if not values:
         return {}
-    by_axis = {axis: [name for of, name in names if of == axis] for axis in AXES}
-    wanted = [and_(AxisValue.axis == axis, AxisValue.name.in_(some)) for axis, some in by_axis.items() if some]
-    rows = await tx.execute(select(AxisValue.axis, AxisValue.name, AxisValue.id).where(or_(*wanted)))
+    query = select(AxisValue.axis, AxisValue.name, AxisValue.id)
+    rows = await tx.execute(query.where(tuple_(AxisValue.axis, AxisValue.name).in_(values)))
     return {(row.axis, row.name): row.id for row in rows}
