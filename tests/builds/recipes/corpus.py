@@ -22,7 +22,7 @@ MODULES: Mapping[str, Sequence[Module]] = {
         {"repository": "https://a/b%20c", "disable-init": True, "file-conflict-policy": "replace"},
     ],
     "containerfile": [{"snippets": ["COPY a /a", "RUN x \\\n  && y"]}],
-    "copy": [{"from": "build", "src": "/out/tool", "dest": "/usr/bin/tool"}, {"src": "a b", "dest": "/a b/"}],
+    "copy": [{"from": "x/build:1", "src": "/out/tool", "dest": "/usr/bin/tool"}, {"src": "a b", "dest": "/a b/"}],
     "default-flatpaks": [
         {"configurations": [{"scope": "system", "install": ["org.gnome.Boxes"], "notify": False}]},
         {

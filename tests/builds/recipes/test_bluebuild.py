@@ -162,6 +162,10 @@ TOP: Mapping[str, tuple[object, list[str] | None]] = {
             "Stage 0, module 0 has the unknown type 'x'",
         ],
     ),
+    "a shell": (
+        recipe(stages=[{"name": "a", "from": "scratch", "modules": [], "shell": "it's"}]),
+        ["Stage 0: 'shell' must be a command line without quotes"],
+    ),
     "two stages of one name": (
         recipe(stages=[{"name": "a", "from": "scratch", "modules": []}] * 2),
         ["Stage 1: a second stage is named 'a'"],
@@ -216,6 +220,16 @@ def test_images_that_change_are_warned_of(value: object, said: list[str]) -> Non
     found = problems(value)
     assert [problem.message.partition(" tomorrow")[0] for problem in found] == said
     assert {problem.severity for problem in found} <= {"warning"}
+
+
+def test_copies_from_a_stage_that_is_not_there_are_warned_of() -> None:
+    """A stage has to stand before those that copy from it; a name with a registry or a tag is an image's."""
+    copies = [{"type": "copy", "from": source, "src": "/a", "dest": "/b"} for source in ("a", "b", "x/y:1")]
+    stages = [{"name": name, "from": "scratch", "modules": copies[1:2]} for name in "ab"]
+    assert messages(recipe(*copies, stages=stages)) == [
+        "Stage 0, module 0: copies from 'b', which is no stage before it",
+        "Stage 1, module 0: copies from 'b', which is no stage before it",
+    ]
 
 
 def test_a_file_holds_one_module_or_several() -> None:

@@ -70,7 +70,7 @@ def test_every_definition_fits(one: Any) -> None:
     assert list(VALIDATORS[Dialect.EXOUSIA].iter_errors(data_of(parse(definition(one.filename) or "").root))) == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(mutants(BLUE))
 def test_an_editor_and_validation_agree_on_bluebuild(value: Any) -> None:
     """A recipe has the shape that validation asks for exactly when it fits the schema; nothing is ever raised."""
@@ -82,7 +82,7 @@ def test_an_editor_and_validation_agree_on_bluebuild(value: Any) -> None:
         assert (found == []) == fits(source, Dialect.BLUEBUILD), found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(mutants(EXOUSIA))
 def test_what_validation_accepts_an_editor_accepts(value: Any) -> None:
     """A recipe in Exousia's dialect that is valid fits the schema; nothing is ever raised."""

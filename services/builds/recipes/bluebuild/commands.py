@@ -41,7 +41,8 @@ def exports(module: Module) -> list[str]:
 def run_script(module: Module, text: str) -> str:
     """Write the RUN that runs a text of several lines as it stands, in a shell of its own.
 
-    A here-document of the instruction itself: BuildKit since 2021, Buildah since 1.33.
+    A here-document of the instruction itself: BuildKit since 2021, Buildah since 1.33. An empty line stands behind it,
+    without which hadolint does not read on.
     """
     lines = [*exports(module), *text.strip("\n").split("\n")]
     end, number = "SNIPPET", 1
@@ -49,4 +50,4 @@ def run_script(module: Module, text: str) -> str:
         number += 1
         end = f"SNIPPET{number}"
     mount = f"{_MOUNT_FILES} " if FILES in text else ""
-    return "\n".join([f"RUN {mount}<<'{end}'", *lines, end])
+    return "\n".join([f"RUN {mount}<<'{end}'", *lines, end, ""])

@@ -1,7 +1,6 @@
 """A document -> the problems of a recipe, or the recipe with its includes expanded."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -161,20 +160,28 @@ def _problems(document: Document, files: RecipeFiles, *, unread_is_error: bool) 
 
 
 def _images(root: Map, expansion: Expansion) -> Iterator[Problem]:
-    """Expand the whole recipe, and look at the images that it starts from and the names of its stages."""
+    """Expand the whole recipe, and look at the names of its stages and at the images that it takes things from."""
     base = root.get("image-version") or root
     yield from _image(reference(root), base, "The base image")
-    stages, names = expansion.stages(root), Counter[str]()
-    for stage in stages:
-        name = _text(stage.node, "name")
-        names[name] += 1
-        if names[name] == 2:
+    names = {"scratch"}  # and those of the stages before
+    for stage in expansion.stages(root):
+        name, image, origin = _text(stage.node, "name"), _text(stage.node, "from"), stage.node.get("from")
+        if name in names:
             yield stage.spot.problem(f"a second stage is named {name!r}")
-        origin = stage.node.get("from")
-        if origin is not None and (image := _text(stage.node, "from")) not in (*names, "scratch"):
+        if origin is not None and image not in names:
             yield from _image(image, origin if stage.file is None else stage.spot, stage.spot.label)
-        expansion.modules_of(stage)
-    expansion.modules(root)
+        yield from _sources(expansion.modules_of(stage), names)
+        names.add(name)
+    yield from _sources(expansion.modules(root), names)
+
+
+def _sources(places: list[Placed], stages: Container[str]) -> Iterator[Problem]:
+    """Warn of copies from a stage that is not there: what has neither tag, digest nor registry is hardly an image."""
+    for placed in places:
+        source = _text(placed.node, "from")
+        is_word = bool(source) and not set("/:@.") & set(source)
+        if _text(placed.node, "type").partition("@")[0] == "copy" and is_word and source not in stages:
+            yield placed.spot.problem(f"copies from {source!r}, which is no stage before it", "warning")
 
 
 def _image(image: str, at: Node | Spot, who: str) -> Iterator[Problem]:

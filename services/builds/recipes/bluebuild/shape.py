@@ -73,7 +73,9 @@ _STAGE = Record(
         "platform": Text("The platform that it runs on.", choices=PLATFORMS),
         "shell": Either(
             (
-                Text(pattern=ONE_LINE, expected="one line"),
+                Text(
+                    pattern=r"[^\x00-\x20\x22'\\\x7f][^\x00-\x1f\x22'\\\x7f]*", expected="a command line without quotes"
+                ),
                 Many(Text(pattern=ONE_LINE, expected="one line"), at_least=1),
             ),
             "The shell that its commands run in: a command line, or a list of its words.",

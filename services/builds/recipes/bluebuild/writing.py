@@ -5,7 +5,6 @@ number; the labels, last, since a changed label would else build everything anew
 """
 
 import json
-import shlex
 from collections.abc import Iterator
 
 from services.builds.recipes.bluebuild.expansion import Placed
@@ -16,6 +15,10 @@ from services.builds.recipes.document import Document
 from services.builds.recipes.files import RecipeFiles
 from services.builds.recipes.problem import Problem
 from services.builds.recipes.recipe import Options, TranspilationFailed
+
+# What hadolint asks for and a recipe means: packages without versions (DL3008, DL3015, DL3018, DL3037), a RUN for each
+# snippet (DL3059), a script that is started in its folder (DL3003), text in quotes that nothing expands (SC2016).
+_LINTER = "hadolint global ignore=DL3003,DL3008,DL3015,DL3018,DL3037,DL3059,SC2016"
 
 
 def transpile(document: Document, options: Options, files: RecipeFiles) -> str:
@@ -44,13 +47,14 @@ def _header(recipe: Recipe) -> list[str]:
     return [
         comment(f"Made by Slipway from the BlueBuild recipe {recipe.name}."),
         comment("Do not edit: change the recipe instead."),
+        comment(_LINTER),
     ]
 
 
 def _beginning(stage: Stage) -> list[str]:
     lines = [from_(stage.base, name=stage.name, platform=stage.platform)]
     if stage.shell:
-        words = shlex.split(stage.shell) if isinstance(stage.shell, str) else stage.shell
+        words = stage.shell.split() if isinstance(stage.shell, str) else stage.shell
         lines.append(f"SHELL {json.dumps(words, ensure_ascii=False)}")
     return lines
 
@@ -64,7 +68,7 @@ def _modules(modules: tuple[Module, ...], places: tuple[Placed, ...], problems: 
             continue
         if module.keys.get("no-cache"):
             lines = ["# Built anew with --build-arg CACHEBUST=<something new>", "ARG CACHEBUST", *lines]
-        yield [comment(f"Module {module.number}: {module.type}"), *lines]
+        yield ["\n".join([comment(f"Module {module.number}: {module.type}"), *lines]).rstrip("\n")]
 
 
 def _labels(recipe: Recipe) -> list[str]:

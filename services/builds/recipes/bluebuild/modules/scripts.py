@@ -35,14 +35,18 @@ def _script(module: Module) -> list[str]:
 def _exports(module: Module, snippet: str | None) -> list[str]:
     """Set BlueBuild's variables, those that the snippet names or (None) all of them."""
     known = {
-        "CONFIG_DIRECTORY": FILES,
-        "IMAGE_NAME": word(module.image.name),
-        "BASE_IMAGE": word(module.image.base),
-        "OS_VERSION": READ_OS_VERSION,
+        "CONFIG_DIRECTORY": [f"export CONFIG_DIRECTORY={FILES}"],
+        "IMAGE_NAME": [f"export IMAGE_NAME={word(module.image.name)}"],
+        "BASE_IMAGE": [f"export BASE_IMAGE={word(module.image.base)}"],
+        # In one command, `export` would hide a failure to read the version (ShellCheck SC2155).
+        "OS_VERSION": [f"OS_VERSION={READ_OS_VERSION}", "export OS_VERSION"],
     }
-    wanted = {name: text for name, text in known.items() if snippet is None or re.search(rf"\$\{{?{name}\b", snippet)}
-    # Two commands: `export A="$(b)"` would hide that b failed (ShellCheck SC2155).
-    return [command for name, text in wanted.items() for command in (f"{name}={text}", f"export {name}")]
+    return [
+        command
+        for name, commands in known.items()
+        if snippet is None or re.search(rf"\$\{{?{name}\b", snippet)
+        for command in commands
+    ]
 
 
 SCRIPT = ModuleType(
