@@ -15,9 +15,13 @@ from tests.configurations.recipes import recipe
 LONG = recipe() + "# long\n" * 1000
 
 
-async def test_the_loop_goes_on_while_a_long_recipe_is_read() -> None:
+ALIASED = recipe() + "    x: &x [" + "a," * 400 + "]\n    y: [" + "*x," * 40 + "]\n"
+
+
+@pytest.mark.parametrize("text", [LONG, ALIASED], ids=["long", "short, and long with its aliases"])
+async def test_the_loop_goes_on_while_a_long_recipe_is_read(text: str) -> None:
     """Reading it is no single step of the event loop."""
-    reading = asyncio.create_task(Recipes().validate(LONG))
+    reading = asyncio.create_task(Recipes().validate(text))
     turns = 0
     while not reading.done():
         await asyncio.sleep(0)
