@@ -43,6 +43,7 @@ async def test_a_reported_build_from_beginning_to_end(page: Page, site: Site) ->
     await expect(page.locator(".chip")).to_have_text("testing")
 
 
+@pytest.mark.slow
 async def test_a_build_of_a_push(page: Page, site: Site) -> None:
     """A build that we run looks the same, leads to its job and its log, and is run again from there."""
     repository, head = site.repository(pipeline("exit 3"))

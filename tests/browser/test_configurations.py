@@ -127,6 +127,30 @@ async def test_the_keys_of_the_editor(page: Page, site: Site) -> None:
 
 
 @pytest.mark.slow
+async def test_nothing_hides_the_focus(chromium: Browser, site: Site) -> None:
+    """On a low screen the bar that stays at the bottom never covers what has the focus (WCAG 2.2, 2.4.11)."""
+    made = await _save(site, "on-a-low-screen")
+    async with open_tab(chromium, site, width=900, height=420) as page:
+        await page.goto(f"/ui/configurations/{made['id']}")
+        await _write(page, RECIPE + "  - type: a\n  - type: b\n  - type: c\n  - type: d\n  - type: e\n")
+        await expect(page.get_by_role("list", name="Problems").get_by_role("button")).to_have_count(5)
+        await page.keyboard.press("Escape")
+        seen = 0
+        while await _tab_to_the_next(page) != "BODY" and seen < 60:
+            seen += 1
+            covered = await page.evaluate(
+                """() => {
+                  const box = document.activeElement.getBoundingClientRect();
+                  const bar = document.querySelector('.form.wide > .form-actions');
+                  return !bar.contains(document.activeElement) && box.top >= bar.getBoundingClientRect().top
+                    && box.bottom <= bar.getBoundingClientRect().bottom && document.activeElement.textContent;
+                }"""
+            )
+            assert not covered
+        assert seen > 10
+
+
+@pytest.mark.slow
 async def test_what_was_typed_is_not_lost(page: Page, site: Site) -> None:
     """Whoever follows a link and comes back finds what was typed; undoing brings back what is saved."""
     made = await _save(site, "left-alone")
@@ -209,6 +233,12 @@ async def _write(page: Page, text: str) -> None:
     """Put a text into the editor as typing would, the cursor at its end."""
     await _recipe(page).fill(text)
     await _recipe(page).press("Control+End")
+
+
+async def _tab_to_the_next(page: Page) -> str:
+    """Go on to what Tab leads to; answers its element's name, BODY at the end."""
+    await page.keyboard.press("Tab")
+    return str(await page.evaluate("document.activeElement.tagName"))
 
 
 async def _line(page: Page) -> int:

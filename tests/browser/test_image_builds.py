@@ -11,7 +11,7 @@ from tests.browser.jobs import step, text
 from tests.browser.reported import steps
 from tests.browser.tabs import open_tab, take_picture
 from tests.browser.views import post
-from tests.e2e.site import Site
+from tests.e2e.site import BUILDS, Site
 from tests.fakegithub import BUILD_WORKFLOW, TOKEN, FakeGitHub, Repository, Run
 
 _RECIPE: Final = "name: demo\ndescription: A small image\nmodules:\n  - type: script\n    scripts: [echo hello]\n"
@@ -31,7 +31,8 @@ async def test_build_watch_run_again_and_cancel(chromium: Browser, own_site: Sit
             "GITHUB_API_URL": github.url,
             "BUILD_STATUS_POLL_INTERVAL": "1",
         }
-        await own_site.open(**PEOPLE, **configured)
+        await own_site.gateway(None, **PEOPLE, **configured)
+        await own_site.worker(BUILDS, **configured)
         made = (await post(own_site, "/api/config/", {"name": "demo", "yaml_content": _RECIPE})).json()
         async with open_tab(chromium, own_site) as page:
             await _trigger(page, made["id"])

@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
+from tests.browser.injection import CORPUS
 from tests.browser.jobs import COLOURS, open_job, step, text
 from tests.browser.tabs import Theme, open_tab, take_picture
-from tests.browser.test_injection import CORPUS
 from tests.e2e.site import Site, pipeline
 
 

@@ -66,7 +66,7 @@ export function recipeForm({ values: given, action, submit, changed, further = [
     element.requestSubmit();
   });
   check.now();
-  seen.refresh();
+  seen.begin();
 
   function values() {
     const text = new FormData(element);

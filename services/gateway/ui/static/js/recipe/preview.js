@@ -9,7 +9,7 @@ import { Latest } from './latest.js';
 const TYPING_MS = 600; // behind the validation, which tells first whether there is anything to show
 
 /**
- * Make the preview: {element, refresh()}; it is drawn by the first refresh. `recipe()` answers the body {yaml_content,
+ * Make the preview: {element, begin(), refresh()}: `begin` draws it at once, `refresh` after a pause of typing. `recipe()` answers the body {yaml_content,
  * image_type, fedora_version, enable_plymouth} as it stands.
  */
 export function preview(recipe, signal) {
@@ -36,6 +36,7 @@ export function preview(recipe, signal) {
       h('span', {}, words))));
   return {
     element: h('section', { class: 'preview', 'aria-label': 'Preview' }, h('div', { class: 'preview-bar' }, choice), pane),
+    begin: () => latest.now(),
     refresh: () => latest.soon(),
   };
 }

@@ -104,7 +104,7 @@ function factsOf(build) {
     build.job_id && ['Log', h('a', { href: `/ui/jobs/${build.job_id}` }, 'Job and log')],
     outside('Run on GitHub', build.run_url, build.run_id),
     outside('Pipeline', build.pipeline_url),
-    build.ref && ['Workflow’s ref', build.ref],
+    build.ref && build.ref !== build.branch && ['Workflow’s ref', build.ref],
     build.config_id !== null && ['Configuration', h('a', { href: `/ui/configurations/${build.config_id}` }, `Configuration ${build.config_id}`)],
     build.exit_code !== null && ['Exit code', build.exit_code],
     build.build_id && ['Name', h('code', {}, build.build_id)],

@@ -23,6 +23,7 @@ export default async function configuration({ params, signal, title }) {
   let isDirty = draft !== null;
 
   const state = h('p', { class: 'muted', role: 'status' });
+  const built = h('p', { class: 'hint' });
   const above = h('div');
   const heading = head(saved.name, { up: ['/ui/configurations', 'Configurations'], actions: [state, h('a', { class: 'button', href: `/ui/builds?config_id=${saved.id}` }, 'Its builds')] });
   const undo = asking('Undo my changes', { question: 'Drop what is not saved?', yes: 'Yes, drop it', run: showSaved });
@@ -74,6 +75,7 @@ export default async function configuration({ params, signal, title }) {
 
   function say() {
     undo.hidden = !isDirty;
+    fill(built, `GitHub Actions builds version ${saved.version}${isDirty ? ', without what you did not save.' : '.'}`);
     fill(state, `Version ${saved.version} · `, isDirty ? h('strong', {}, 'changes not saved') : ['saved ', ago(saved.updated_at)]);
   }
 
@@ -85,7 +87,7 @@ export default async function configuration({ params, signal, title }) {
     heading, above,
     draft && h('p', { class: 'banner', role: 'status' }, 'This is what you typed and did not save.'),
     h('div', { class: 'panel' }, bench.element),
-    buildIt(() => saved),
+    section('Build', built, buildForm(() => saved)),
     section('Versions', versions.element),
     section('Delete', h('div', { class: 'form-actions' }, asking('Delete the configuration', {
       question: `Delete ${saved.name} with all its versions? Builds stay.`, yes: 'Yes, delete',
@@ -100,15 +102,18 @@ export default async function configuration({ params, signal, title }) {
   );
 }
 
-/** The form that builds what is saved on GitHub Actions, and leads to its build. */
-function buildIt(saved) {
+/** The form that builds what is saved, and leads to its build. */
+function buildForm(saved) {
   const once = intents();
   let turn = 0;
-  return section('Build', h('p', { class: 'hint' }, 'GitHub Actions builds what is saved.'), form({
+  return form({
     label: 'Build', action: 'Build the image', kind: null,
-    fields: [field({ label: 'Branch or tag of the workflow', name: 'ref', value: 'main', required: true, autocomplete: 'off', spellcheck: 'false' }), h('div', { class: 'form-pair' },
-      field({ label: 'Window manager', name: 'window_manager', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false' }),
-      field({ label: 'Desktop environment', name: 'desktop_environment', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false', hint: 'Both count for bootc images only.' }))],
+    fields: [
+      field({ label: 'Branch or tag of the workflow', name: 'ref', value: 'main', required: true, autocomplete: 'off', spellcheck: 'false' }),
+      h('div', { class: 'form-pair' },
+        field({ label: 'Window manager', name: 'window_manager', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false' }),
+        field({ label: 'Desktop environment', name: 'desktop_environment', placeholder: 'as the recipe says', autocomplete: 'off', spellcheck: 'false', hint: 'Both count for bootc images only.' })),
+    ],
     submit: async (values) => {
       const chosen = Object.fromEntries([...values].map(([name, text]) => [name, text.trim()]).filter(([, text]) => text !== ''));
       const body = { config_id: saved().id, ...chosen };
@@ -116,5 +121,5 @@ function buildIt(saved) {
       turn += 1;
       await navigate(`/ui/builds/${encodeURIComponent(made.uid)}`);
     },
-  }));
+  });
 }
