@@ -12,7 +12,7 @@ from libs.common.audit import Actor
 from libs.common.database import Database, utcnow
 from libs.common.http.principal import Principal
 from libs.common.jobs.service import Jobs
-from services.builds.errors import BuildEndedWithJob, BuildExists, BuildNotFailed
+from services.builds.errors import BuildEndedWithJob, BuildExists, BuildNotFailed, UnknownBuild
 from services.builds.models import Build, BuildFailure, BuildState
 from services.builds.schemas.reports import NewBuild, NewFailure
 from services.builds.service import artifacts, axes, variables
@@ -64,7 +64,10 @@ class Reports:
         async with self._database.reading() as tx:
             build = await visible_build(tx, principal, ref)
             newest = select(BuildState.__table__).where(BuildState.build_id == build.id)
-            return build, (await tx.execute(newest.order_by(BuildState.id.desc()).limit(1))).one()
+            state = (await tx.execute(newest.order_by(BuildState.id.desc()).limit(1))).one_or_none()
+            if state is None:  # retention deleted it just now
+                raise UnknownBuild(f"Build not found: {ref}")
+            return build, state
 
     async def failures(self, principal: Principal, ref: str, *, limit: int, offset: int) -> tuple[list[Any], int]:
         """List a build's failures newest first, retired ones too, with their number."""
