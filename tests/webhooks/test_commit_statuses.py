@@ -17,12 +17,14 @@ from libs.common.settings import Secret
 from libs.common.worker.service import WorkerService
 from services.builds import tasks
 from services.builds.buildspec import BuildSpec
+from services.builds.commitstatus import State
 from services.builds.jobs import ReportStatus
 from services.builds.models import Build, Repository
 from services.builds.providers.base import LogSink, Outcome, OutcomeStatus, Progress
 from services.builds.providers.github.client import Server
 from services.builds.providers.statuses import posters
 from services.builds.service import Builds
+from services.builds.service.commit_statuses import read_status
 from services.builds.service.sealed import Vault
 from services.builds.settings import GitHubSettings
 from tests.builds.forges.payloads import SHA, push_request
@@ -283,3 +285,23 @@ async def test_a_deleted_repository_is_not_told(site: Site, database: str, redis
 
             await eventually(ended, "the report has not ended")
         assert here.gitea.statuses == []
+
+
+async def test_a_pipeline_of_its_own_has_a_context_of_its_own(site: Site) -> None:
+    """Two registrations of one repository with different pipelines do not overwrite each other's status."""
+    usual = {"executor": "local", "pipeline_path": ".slipway.yml", "workflow_file": None}
+    contexts: dict[str, dict[str, str]] = {
+        "slipway/acme/app": {},
+        "slipway/ci/release.yml": {"pipeline_path": "ci/release.yml"},
+        "slipway/image.yml": {"executor": "github", "pipeline_path": "ci/release.yml", "workflow_file": "image.yml"},
+    }
+    async with pushed(site) as here:
+        made = await here.push()
+        for context, columns in contexts.items():
+            async with site.database.transaction() as tx:
+                await tx.execute(update(Repository).values(usual | columns))
+                told = await read_status(tx, made["build_id"], Vault(Sealer([SECRET_KEY])), None)
+            assert told is not None
+            assert told.context == context
+            assert (told.state, told.description) == (State.PENDING, "Waiting to be built")
+            assert (told.target_url, told.api) == (None, here.gitea.url)
