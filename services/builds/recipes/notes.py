@@ -18,6 +18,11 @@ class Notes:
         """Whether there was an error, kept or not."""
         return self._counts["error"] > 0
 
+    @property
+    def has_enough_warnings(self) -> bool:
+        """Whether another warning would not be kept, so that it need not be looked for."""
+        return self._counts["warning"] >= MAX_OF_EACH
+
     def error(self, message: str, at: Node | None = None, *, module: int | None = None) -> None:
         """Note what keeps the recipe from being used. `at` None: it belongs to no place."""
         self._note("error", message, at, module)

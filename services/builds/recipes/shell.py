@@ -14,6 +14,8 @@ from dataclasses import dataclass
 ONE_SCRIPT = "set -e"
 SEVERAL_SCRIPTS = "set -euxo pipefail"
 
+MAX_JOINED = 20_000  # characters, 500 lines: nobody reads a longer one for its layout, and to lex it takes time
+
 _INDENT = "    "
 _HEREDOC = re.compile(r"(?<!<)<<(?!<)")
 # One token at a time. What no alternative takes (an open quote, `<<`, a backtick, a comment) is not a simple line.
@@ -99,7 +101,8 @@ def _assembled(options: str, lines: Sequence[_Line]) -> Iterator[str]:
 
 def _joined(text: str) -> Iterator[_Line]:
     """Yield the lines of a script. Raises _NotSimpleError."""
-    if _HEREDOC.search(text):  # in quotes too: builders look for heredocs before a shell reads the quotes
+    # Heredocs in quotes too: builders look for them before a shell reads the quotes.
+    if len(text) > MAX_JOINED or _HEREDOC.search(text):
         raise _NotSimpleError
     lines = text.split("\n")
     index, state = 0, _State()

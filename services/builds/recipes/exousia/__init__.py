@@ -40,8 +40,9 @@ def validate(document: Document, files: RecipeFiles) -> list[Problem]:
     if not notes.has_errors:
         image = _image(recipe, Options(), files)
         for module in recipe.modules:
+            known = MODULE_TYPES.get(module.type)
             try:
-                if module.keys is not None:
+                if known and known.reads_files:
                     _instructions(module, image)
             except CannotTranspile as error:  # the file may be there where the image is built
                 module.place.warning(notes, str(error))

@@ -67,14 +67,15 @@ class ModuleType:
     """A type of module.
 
     `shape` has its keys, with `type` and `condition`; other keys are tolerated, and warned of. `emit` turns the keys of
-    a module that has this shape into instructions, and may raise CannotTranspile. `doubts` finds what is allowed and
-    most likely not meant.
+    a module that has this shape into instructions, and where it `reads_files` may raise CannotTranspile. `doubts` finds
+    what is allowed and most likely not meant.
     """
 
     name: str
     shape: Record
     emit: Emit
     doubts: Doubts = _no_doubts
+    reads_files: bool = False
 
 
 def keys_of(name: str, doc: str, fields: Mapping[str, Shape]) -> Record:

@@ -130,26 +130,31 @@ def _check_images(top: Map, notes: Notes) -> None:
 
 
 def _check_module(module: Module, notes: Notes) -> None:
-    place = module.place
-    for condition in module.conditions:
-        for doubt in conditions.doubts(conditions.parse(condition.text)):
-            place.warning(notes, f"condition: {doubt}", condition)
-    if module.keys is None:
-        place.warning(notes, f"Slipway does not know the file; {INCLUDE} can only be checked where it is")
-        return
-    known = MODULE_TYPES.get(module.type)
-    if known is None:
-        place.warning(notes, f"Unknown module type: {module.type}{near(module.type, tuple(MODULE_TYPES))}", module.keys)
+    place, known = module.place, MODULE_TYPES.get(module.type)
+    if not notes.has_enough_warnings:
+        _doubt_head(module, notes)
+    if module.keys is None or known is None:
         return
     keys = present(module.keys)
-    before = notes.has_errors
-    for finding in check(known.shape, keys):
+    findings = list(check(known.shape, keys))
+    for finding in findings:
         place.error(notes, f"{finding.path} {finding.what}".strip(), finding.at)
-    if before or not notes.has_errors:
-        for finding in known.doubts(keys):
-            place.warning(notes, f"{finding.path} {finding.what}".strip(), finding.at)
+    for finding in known.doubts(keys) if not findings else ():
+        place.warning(notes, f"{finding.path} {finding.what}".strip(), finding.at)
     for key, entry in keys.entries.items():
-        if key not in known.shape.fields:
-            place.warning(
-                notes, f"the key {key!r} has no meaning here{near(key, tuple(known.shape.fields))}", entry.key
-            )
+        if key not in known.shape.fields and not notes.has_enough_warnings:
+            hint = near(key, tuple(known.shape.fields))
+            place.warning(notes, f"the key {key!r} has no meaning here{hint}", entry.key)
+
+
+def _doubt_head(module: Module, notes: Notes) -> None:
+    """Warn of conditions that never hold, and of a file or a type that is not known."""
+    for condition in module.conditions:
+        for doubt in conditions.doubts(conditions.parse(condition.text)):
+            module.place.warning(notes, f"condition: {doubt}", condition)
+    if module.keys is None:
+        what = f"Slipway does not know the file; {INCLUDE} can only be checked where it is"
+        module.place.warning(notes, what)
+    elif module.type not in MODULE_TYPES:
+        what = f"Unknown module type: {module.type}{near(module.type, tuple(MODULE_TYPES))}"
+        module.place.warning(notes, what, module.keys)

@@ -9,7 +9,8 @@ from services.builds.recipes.flatpaks import install_flatpaks
 from services.builds.recipes.shapes import Finding, Flag, Many, Record, Text
 
 _ADDRESS = r"[A-Za-z0-9][A-Za-z0-9._:/@~+-]*"  # no `%`, which units expand, and no quotes or spaces
-_SPAN = r"([0-9]+(us|ms|s|m|min|h|d|w|month|y)?)+"
+# systemd.time(7). With the unit optional in the repetition, a long number would be tried in all its divisions.
+_SPAN = r"[0-9]{1,9}|([0-9]{1,9}(us|ms|s|min|m|h|d|w|month|y))+"
 
 
 # --- default-flatpaks ---

@@ -97,6 +97,7 @@ RPM_OSTREE = ModuleType(
     ),
     _rpm_ostree,
     _rpm_ostree_doubts,
+    reads_files=True,
 )
 
 
@@ -158,4 +159,5 @@ PACKAGE_LOADER = ModuleType(
         },
     ),
     _package_loader,
+    reads_files=True,
 )
