@@ -288,6 +288,22 @@ async def test_a_waiting_job_runs_its_cancel_step_too(world: World, record: Reco
     assert (runs, record.undone) == (1, ["w"])
 
 
+async def test_a_job_that_is_woken_while_its_step_says_its_last_words(world: World) -> None:
+    """A worker that claims a job again right after its step was committed runs it, however often that happens."""
+    rounds = 0
+
+    async def wait(job: Ping, ctx: Context) -> Again:
+        nonlocal rounds
+        rounds += 1
+        return Again(3600, waiting_for=f"round {rounds}")
+
+    async with world.worker(Handler(Ping, wait)):
+        [job] = await world.add(Ping())
+        for number in range(1, 41):
+            await world.until(job, lambda now, number=number: now.view.waiting_for == f"round {number}")  # type: ignore[misc]
+            await world.jobs.wake(job.view.id)
+
+
 async def test_a_lost_cancel_message_is_seen_by_the_renewal(world: World, record: Record) -> None:
     """The flag in SQL is enough: without the pub/sub message the next renewal cancels the handler."""
     async with world.worker(Handler(Ping, record.hold)):

@@ -156,8 +156,8 @@ class Engine(Worker):
             return
         for one in claimed:
             arq_id = _arq_id(one)
-            self._claimed[arq_id] = one
-            self.tasks[arq_id] = self.loop.create_task(self._run(arq_id, one, deadline_ms))
+            before = self.tasks.get(arq_id)
+            self.tasks[arq_id] = self.loop.create_task(self._run(arq_id, one, deadline_ms, before))
 
     async def refresh(self, leases: Sequence[Lease]) -> None:
         """Move the running entries' deadlines on; called after each renewal of the leases in SQL."""
@@ -246,19 +246,29 @@ class Engine(Worker):
             self._alarms_s[arq_id] = alarm_s
             raise Retry(defer=alarm_s)
 
-    async def _run(self, arq_id: str, claimed: Claimed, score: int) -> None:
-        """Run arq's `run_job` so that nothing in it can reach the worker, and free the slot."""
+    async def _run(self, arq_id: str, claimed: Claimed, score: int, before: asyncio.Task[Any] | None) -> None:
+        """Run arq's `run_job` so that nothing in it can reach the worker, and free the slot.
+
+        `before` is the job's step before, when that is still saying its last words: it has committed and given the
+        lease back, so a cancel or a wake let this worker claim the job again at once. What both keep under the job's
+        name belongs to one of them at a time.
+        """
+        is_waiting = True
         try:
+            if before is not None:
+                await asyncio.wait({before})
+            self._claimed[arq_id], is_waiting = claimed, False
             await self.run_job(arq_id, score)
         except (RedisError, OSError) as error:
             log.warning("arq_could_not_keep_its_books", job_id=arq_id, reason=repr(error))
         except Exception:
             log.exception("arq_task_failed", job_id=arq_id)
         finally:
-            if self._claimed.pop(arq_id, None) is not None:  # arq gave up before our step began
+            if is_waiting or self._claimed.pop(arq_id, None) is not None:  # ended before our step began
                 await self._give_back(claimed)
-            self.tasks.pop(arq_id, None)
             self._alarms_s.pop(arq_id, None)
+            if self.tasks.get(arq_id) is asyncio.current_task():
+                del self.tasks[arq_id]
             await self._slots.give_back(claimed.job.job_class)
 
     @staticmethod

@@ -9,6 +9,7 @@ from libs.common.worker.context import Context
 from services.builds.jobs import RunWorkflow
 from services.builds.providers.github.actions import Jobs
 from services.builds.providers.github.client import Client, Server
+from services.builds.providers.github.errors import Refused
 from services.builds.providers.github.listing import Listings
 from services.builds.service.workflow_runs import WorkflowBuild
 from services.builds.settings import GitHubSettings
@@ -41,8 +42,14 @@ class Step:
         self.client: Client
 
     async def open(self) -> None:
-        """Take the client of the build's account; raises what Server.client raises."""
-        self.client = await self.github.server.client(self.build.token, self.build.repository)
+        """Take the client of the build's account, if it has one; raises what Server.client raises."""
+        build = self.build
+        if build.token is None and not build.may_use_operators:
+            hint = f"Slipway has no token for {build.repository}: give the repository an API token, or ask a superuser "
+            raise Refused("NO_API_TOKEN", hint + "to let the operator's act for it (uses_operator_token)")
+        if build.ref is None:
+            raise Refused("REF_NEEDED", "GitHub runs workflows on branches and tags, not on bare commits")
+        self.client = await self.github.server.client(build.token, build.repository)
 
     @property
     def pace(self) -> Pace:

@@ -63,13 +63,11 @@ def workflow_handler(
 async def _prepared(job: RunWorkflow, ctx: Context, github: GitHubActions, vault: Vault) -> Step:
     async with ctx.transaction() as tx:
         build = await read_build(tx, vault, job.build_id)
-    if build.token is not None:
-        ctx.log.add_secrets([build.token])
+    ctx.log.add_secrets([token for token in (build.token, github.settings.token.reveal()) if token])
     return Step(github, job, ctx, build, Notes.read(ctx.checkpoint))
 
 
 async def _next(step: Step) -> Done | Again | Cancelled:
-    _check_rights(step)
     if step.is_overdue:
         await stop(step)
         raise PermanentJobError(
@@ -80,18 +78,6 @@ async def _next(step: Step) -> Done | Again | Cancelled:
     if step.notes.attempt == 0:
         return await ask(step)
     return await follow(step)
-
-
-def _check_rights(step: Step) -> None:
-    build = step.build
-    if build.token is None and not build.may_use_operators:
-        raise PermanentJobError(
-            f"Slipway has no token for {build.repository}: give the repository an API token, or ask a superuser to let "
-            "the operator's token act for it (uses_operator_token)",
-            code="NO_API_TOKEN",
-        )
-    if build.ref is None:
-        raise PermanentJobError("GitHub runs workflows on branches and tags, not on bare commits", code="REF_NEEDED")
 
 
 async def _told(step: Step, error: GitHubError) -> Again:

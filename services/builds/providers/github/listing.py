@@ -28,7 +28,7 @@ class Listings:
     """The newest dispatched runs of repositories: whoever asks shortly after another shares the answer."""
 
     def __init__(self) -> None:
-        self._listings: OrderedDict[tuple[int, str], _Listing] = OrderedDict()
+        self._listings: OrderedDict[tuple[Client, str], _Listing] = OrderedDict()
 
     async def newest(self, client: Client, repository: str, *, max_age_s: float = 0.0) -> list[Run]:
         """The newest runs, newest first, as they were `max_age_s` seconds ago or later. Raises what Client raises."""
@@ -51,7 +51,7 @@ class Listings:
         return await actions.get_run(client, repository, run_id)
 
     def _of(self, client: Client, repository: str) -> _Listing:
-        key = (id(client), repository)  # what one account sees another may not
+        key = (client, repository)  # what one account sees another may not
         listing = self._listings.setdefault(key, _Listing())
         self._listings.move_to_end(key)
         if len(self._listings) > _LISTINGS_MAX:
