@@ -129,16 +129,26 @@ async def test_reported_text_stays_text(page: Page, site: Site) -> None:
 
 @pytest.mark.slow
 async def test_a_long_history_on_a_phone(chromium: Browser, site: Site) -> None:
-    """A build with more steps than a page of the API has shows all of them, in order, on 360 pixels."""
+    """A history of more than a page of the API shows in order on 360 pixels; of a very long one the newest steps."""
     build = await Reported.begin(site)
-    for number in range(110):
-        await build.state(5 + 5 * (number % 2), f"step {number} " + "x" * 120)
+    await _report(build, 0, 110)
     async with open_tab(chromium, site, width=360, height=740, theme="dark") as page:
         await page.goto(f"/ui/builds/{build.uid}")
         await expect(steps(page)).to_have_count(111)
-        await build.state(50, "the last one")
-        await expect(steps(page)).to_have_count(112)
-        await expect(steps(page).last).to_contain_text("the last one")
-        await expect(steps(page).last).to_have_attribute("aria-current", "step")
+        await expect(steps(page).last).to_contain_text("step 109 ")
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
         await take_picture(page, "build-360-dark")
+        await _report(build, 110, 305)
+        await expect(page.get_by_text("6 earlier steps are not shown.")).to_be_visible()
+        await expect(steps(page)).to_have_count(300)
+        await page.reload()
+        await expect(page.get_by_text("6 earlier steps are not shown.")).to_be_visible()
+        await build.state(50, "the last one")
+        await expect(steps(page).last).to_contain_text("the last one")
+        await expect(steps(page).last).to_have_attribute("aria-current", "step")
+        await expect(steps(page)).to_have_count(300)
+
+
+async def _report(build: Reported, first: int, end: int) -> None:
+    for number in range(first, end):
+        await build.state(5 + 5 * (number % 2), f"step {number} " + "x" * 120)

@@ -54,6 +54,35 @@ async def test_addresses(visitor: Page) -> None:
     assert await _call(visitor, "api.js", "address", "/jobs", {"a": "x y&z", "b": "", "c": None}) == "/jobs?a=x+y%26z"
 
 
+async def test_reading_again_has_a_pace(visitor: Page) -> None:
+    """Many events make one reading, at once; those after it wait for their turn, and none is lost."""
+    await visitor.goto("/ui/signin")
+    found = await visitor.evaluate(
+        """async () => {
+          const main = document.querySelector('script[type=module]').src;
+          const { atMostEvery } = await import(main.replace('main.js', 'core/pace.js'));
+          const life = new AbortController();
+          const moments = [];
+          let done;
+          const soon = atMostEvery(300, () => (moments.push(performance.now()), done()), life.signal);
+          const next = () => new Promise((resolve) => (done = resolve));
+          let waited = next();
+          for (let n = 0; n < 10; n += 1) soon();
+          await waited;
+          waited = next();
+          soon();
+          soon();
+          await waited;
+          soon();
+          life.abort();
+          soon();
+          return { count: moments.length, apart: moments[1] - moments[0] };
+        }"""
+    )
+    assert found["count"] == 2
+    assert found["apart"] >= 299
+
+
 async def test_rows_keep_their_order_and_focus(visitor: Page) -> None:
     """Rows stand in order whatever comes in between, and one that is drawn anew keeps the focus."""
     await visitor.goto("/ui/signin")

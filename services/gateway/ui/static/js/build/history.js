@@ -7,6 +7,8 @@ import { icon } from '../parts/icons.js';
 import { isOver } from './words.js';
 
 const PAGE = 100; // as many as the gateway gives at once
+// A build has some 25; one whose pipeline posts thousands shows the newest, and its page stays quick.
+const STEPS_MAX = 300;
 const LATER_STEPS = { pending: 'clock', queued: 'clock', in_progress: 'check', success: 'check', failure: 'cross', cancelled: 'skipped' };
 const TONES = { pending: 'none', queued: 'none', in_progress: 'good', success: 'good', failure: 'bad', cancelled: 'none' };
 const WORDS = { pending: 'Pending', queued: 'Queued', in_progress: 'Running', success: 'Success', failure: 'Failed', cancelled: 'Cancelled' };
@@ -14,31 +16,51 @@ const WORDS = { pending: 'Pending', queued: 'Queued', in_progress: 'Running', su
 export class History {
   #path;
   #signal;
+  #first = 0; // how many steps before those that are shown
   #states = [];
-  #place = h('div', { class: 'build-history' });
+  #last = Promise.resolve();
 
   /** `path` is that of the build's API (`/api/v1/builds/<uid>`). */
   constructor(path, signal) {
     this.#path = `${path}/states`;
     this.#signal = signal;
-    this.element = this.#place;
+    this.element = h('div', { class: 'build-history' });
   }
 
-  /** Read what came since the last time, and show it as the history of `build`. Throws ApiError. */
-  async read(build) {
-    let offset = Math.max(0, this.#states.length - 1); // the last one gets its length with the one after it
+  /** Read what came since the last time, and show it as the history of `build`; one reading after the other. Throws ApiError. */
+  read(build) {
+    this.#last = this.#last.catch(() => {}).then(async () => {
+      await this.#readNew();
+      fill(this.element, this.#draw(build));
+    });
+    return this.#last;
+  }
+
+  async #readNew() {
+    let offset = Math.max(0, this.#first + this.#states.length - 1); // the last one gets its length with the one after it
     while (offset !== null) {
       const page = await api.get(this.#path, { query: { limit: PAGE, offset }, signal: this.#signal });
-      this.#states.splice(offset, this.#states.length, ...page.items);
-      offset = page.next_offset;
+      const first = Math.max(0, page.total - STEPS_MAX);
+      if (first > offset + page.items.length) {
+        this.#states = [];
+        this.#first = offset = first;
+      } else {
+        this.#states.splice(offset - this.#first, Infinity, ...page.items);
+        offset = page.next_offset;
+      }
     }
-    fill(this.#place, this.#draw(build));
+    const surplus = Math.max(0, this.#states.length - STEPS_MAX);
+    this.#states.splice(0, surplus);
+    this.#first += surplus;
   }
 
   #draw(build) {
     if (this.#states.length === 0) return h('p', { class: 'muted' }, 'Nothing was said of it yet.');
     const last = this.#states.at(-1);
-    return h('ol', { class: 'timeline' }, this.#states.map((state) => step(state, state === last && !isOver(build))));
+    return [
+      this.#first > 0 && h('p', { class: 'muted earlier' }, `${this.#first.toLocaleString()} earlier steps are not shown.`),
+      h('ol', { class: 'timeline' }, this.#states.map((state) => step(state, state === last && !isOver(build)))),
+    ];
   }
 }
 
