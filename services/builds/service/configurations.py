@@ -59,12 +59,12 @@ class Configurations:
 
         Raises Invalid when the recipes of the page are too long together.
         """
-        seen = visible_to(principal)
+        theirs = visible_to(principal)
         order = (Configuration.updated_at.desc(), Configuration.id.desc())
-        lengths = select(func.length(Configuration.yaml_content)).where(seen).order_by(*order)
-        rows = select(Configuration.__table__).where(seen).order_by(*order)
+        lengths = select(func.length(Configuration.yaml_content)).where(theirs).order_by(*order)
+        rows = select(Configuration.__table__).where(theirs).order_by(*order)
         async with self._database.reading() as tx:
-            total = (await tx.execute(select(func.count()).select_from(Configuration).where(seen))).scalar_one()
+            total = (await tx.execute(select(func.count()).select_from(Configuration).where(theirs))).scalar_one()
             if sum(await tx.scalars(lengths.limit(limit).offset(offset))) > _PAGE_MAX_CHARS:
                 raise invalid([Detail(["query", "page_size"], "These recipes are long; ask for fewer", "value_error")])
             return list((await tx.execute(rows.limit(limit).offset(offset))).all()), total
