@@ -140,25 +140,10 @@ def check(shape: Shape, node: Node, path: str = "") -> Iterator[Finding]:
             yield from _check_record(shape, node, path)
         case Either():
             yield from _check_either(shape, node, path)
-        case ByKey() | ByValue():
-            yield from _check_variant(shape, node, path)
-
-
-def record_of(shape: Shape, node: Map) -> Record | None:
-    """Follow ByKey and ByValue to the record that describes this mapping; None where no variant fits."""
-    match shape:
-        case Record():
-            return shape
         case ByKey():
-            found = next((inner for mark, inner in shape.marks.items() if mark in node), shape.otherwise)
-            return record_of(found, node)
+            yield from _check_by_key(shape, node, path)
         case ByValue():
-            tag = node.get(shape.key)
-            text = tag.text if isinstance(tag, Scalar) else ""
-            inner = shape.variants.get(text, shape.otherwise)
-            return record_of(inner, node) if inner else None
-        case _:
-            return None
+            yield from _check_by_value(shape, node, path)
 
 
 def kind(node: Node) -> str:
@@ -245,14 +230,17 @@ def _check_either(shape: Either, node: Node, path: str) -> Iterator[Finding]:
     yield Finding(node, path, f"must be {wanted}, not {kind(node)}")
 
 
-def _check_variant(shape: ByKey | ByValue, node: Node, path: str) -> Iterator[Finding]:
+def _check_by_key(shape: ByKey, node: Node, path: str) -> Iterator[Finding]:
     if not isinstance(node, Map):
         yield Finding(node, path, "must be a dictionary")
         return
-    if isinstance(shape, ByKey):
-        yield from check(
-            next((inner for mark, inner in shape.marks.items() if mark in node), shape.otherwise), node, path
-        )
+    marked = (inner for mark, inner in shape.marks.items() if mark in node)
+    yield from check(next(marked, shape.otherwise), node, path)
+
+
+def _check_by_value(shape: ByValue, node: Node, path: str) -> Iterator[Finding]:
+    if not isinstance(node, Map):
+        yield Finding(node, path, "must be a dictionary")
         return
     tag = node.get(shape.key)
     if tag is None:
@@ -262,8 +250,7 @@ def _check_variant(shape: ByKey | ByValue, node: Node, path: str) -> Iterator[Fi
     elif (inner := shape.variants.get(tag.text, shape.otherwise)) is not None:
         yield from check(inner, node, path)
     else:
-        known = tuple(shape.variants)
-        yield Finding(tag, path, f"has the unknown {shape.key} {tag.text!r}{near(tag.text, known)}")
+        yield Finding(tag, path, f"has the unknown {shape.key} {tag.text!r}{near(tag.text, tuple(shape.variants))}")
 
 
 _KIND_OF = {

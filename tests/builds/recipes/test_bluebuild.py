@@ -212,6 +212,10 @@ def test_problems_have_places() -> None:
         ),
         (recipe(stages=[{"name": "a", "from": "x/y:latest", "modules": []}]), ["Stage 0: x/y:latest is another image"]),
         (recipe(stages=[{"name": "a", "from": "x/y:1", "modules": []}]), []),
+        (
+            recipe({"type": "copy", "from": "x/y:latest", "src": "a", "dest": "b"}),
+            ["Module 0: x/y:latest is another image"],
+        ),
         (recipe(**{"image-version": "latest@sha256:" + "a" * 64}), []),
     ],
 )

@@ -1,7 +1,7 @@
 """A document -> the problems of a recipe, or the recipe with its includes expanded."""
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -12,13 +12,14 @@ from services.builds.recipes.bluebuild.shape import RECIPE
 from services.builds.recipes.document import Document, Map, Node, Scalar, data_of
 from services.builds.recipes.files import RecipeFiles
 from services.builds.recipes.images import is_latest, is_reference
-from services.builds.recipes.problem import Problem
+from services.builds.recipes.problem import Problem, Severity
 from services.builds.recipes.recipe import Dialect, Options, Resolved, ResolvedModule, TranspilationFailed
 from services.builds.recipes.shapes import check
 
 MAX_PROBLEMS = 100  # a person mends the first few and tries again
 
 _SECRETS = "`secrets` are handed over by the command that builds, which a Containerfile cannot say"
+_TOMORROW = "{} is another image tomorrow; a version or digest keeps it"
 _VERSION_2 = (
     "This is a recipe of BlueBuild's version 2; Slipway reads version 1: base.image becomes base-image and "
     "image-version, metadata.name and metadata.description become name and description, metadata.tags alt-tags"
@@ -100,11 +101,6 @@ def resolve(document: Document, options: Options, files: RecipeFiles) -> Resolve
     return Resolved(Dialect.BLUEBUILD, None, recipe.base, tuple(resolved))
 
 
-def is_version_2(root: Node | None) -> bool:
-    """Say whether this is a recipe of version 2, which has its base image below `base`."""
-    return isinstance(root, Map) and "base-image" not in root and ("base" in root or "metadata" in root)
-
-
 def instructions(module: Module) -> list[str]:
     """Return the instructions of a module. Raises CannotTranspile."""
     if "source" in module.keys:
@@ -140,7 +136,7 @@ def _problems(document: Document, files: RecipeFiles, *, unread_is_error: bool) 
     root = document.root
     if root is None:
         return [Problem("error", "The recipe is empty")]
-    if is_version_2(root):
+    if _is_version_2(root):
         return [Problem("error", _VERSION_2, root.line, root.column)]
     # Cut here already: each finding may compare a word with all that are known, and a text can hold 20,000.
     problems = list(islice(problems_of(check(RECIPE, root)), MAX_PROBLEMS))
@@ -150,13 +146,14 @@ def _problems(document: Document, files: RecipeFiles, *, unread_is_error: bool) 
     if not problems:  # what is not a recipe is not expanded: each of its problems would be said twice
         problems += _images(root, expansion)
         problems += expansion.problems
-        problems += [
-            problem
-            if unread_is_error
-            else Problem("warning", problem.message, problem.line, problem.column, problem.module)
-            for problem in expansion.unread
-        ]
+        severity: Severity = "error" if unread_is_error else "warning"
+        problems += [replace(problem, severity=severity) for problem in expansion.unread]
     return problems
+
+
+def _is_version_2(root: Node | None) -> bool:
+    """Say whether this is a recipe of version 2, which has its base image below `base`."""
+    return isinstance(root, Map) and "base-image" not in root and ("base" in root or "metadata" in root)
 
 
 def _images(root: Map, expansion: Expansion) -> Iterator[Problem]:
@@ -176,21 +173,21 @@ def _images(root: Map, expansion: Expansion) -> Iterator[Problem]:
 
 
 def _sources(places: list[Placed], stages: Container[str]) -> Iterator[Problem]:
-    """Warn of copies from a stage that is not there: what has neither tag, digest nor registry is hardly an image."""
+    """Warn of copies from `latest`, and from a stage that is not there: one word alone is hardly an image."""
     for placed in places:
         source = _text(placed.node, "from")
         is_word = bool(source) and not set("/:@.") & set(source)
         if _text(placed.node, "type").partition("@")[0] == "copy" and is_word and source not in stages:
             yield placed.spot.problem(f"copies from {source!r}, which is no stage before it", "warning")
+        elif is_latest(source):
+            yield placed.spot.problem(_TOMORROW.format(source), "warning")
 
 
 def _image(image: str, at: Node | Spot, who: str) -> Iterator[Problem]:
     if not is_reference(image):
         yield Problem("error", f"{who}: {image!r} is no reference of an image", at.line, at.column)
     elif is_latest(image):
-        yield Problem(
-            "warning", f"{who}: {image} is another image tomorrow; a version or digest keeps it", at.line, at.column
-        )
+        yield Problem("warning", f"{who}: {_TOMORROW.format(image)}", at.line, at.column)
 
 
 # --- nodes -> values ---
