@@ -38,6 +38,7 @@ RequestError
 ├── BuildCancelled       409  a cancelled build takes neither states nor failures
 ├── BuildNotFailed       409  a build that does not stand failed is not reset
 ├── BuildEndedWithJob    409  a build that failed with its job goes on by a retry of the job
+├── TooManyFailures      409  the build stands failed for as many reasons as it may
 ├── TooManyArtifacts     409  the build has as many artifacts as it may
 ├── TooManyVariables     409  the build has as many variables as it may
 ├── NotRerunnable        409  the build has no run on GitHub that could be run once more
@@ -207,6 +208,10 @@ class BuildNotFailed(Conflict):
 
 class BuildEndedWithJob(Conflict):
     default_code = "BUILD_ENDED_WITH_JOB"
+
+
+class TooManyFailures(Conflict):
+    default_code = "TOO_MANY_FAILURES"
 
 
 class TooManyArtifacts(Conflict):

@@ -144,6 +144,19 @@ async def test_what_is_said_twice_is_kept_once(site: Site) -> None:
     assert len(await site.rows(BuildFailure)) == 1
 
 
+@pytest.mark.databases("sqlite")
+async def test_a_build_fails_for_so_many_reasons(site: Site) -> None:
+    """A pipeline that reports failures in a loop is stopped, until the build is reset."""
+    grace = await person(site, "grace")
+    uid = await made(grace)
+    for number in range(20):
+        await failed(grace, uid, f"no {number}")
+    more = await grace.post(f"/builds/{uid}/failure", {"error_message": "no 20"})
+    assert refusal(more) == (409, "TOO_MANY_FAILURES")
+    await grace.post(f"/builds/{uid}/reset")
+    await failed(grace, uid, "no 20")
+
+
 async def test_other_peoples_builds_do_not_exist(site: Site) -> None:
     """Whatever somebody else tries is a 404, also by the name; one's own build goes before a shared one of its name."""
     grace, eve = await person(site, "grace"), await person(site, "eve")

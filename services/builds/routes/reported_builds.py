@@ -113,7 +113,10 @@ def _changes(reports: Reports, states: StatePosts) -> list[Any]:
             "Report that a build failed in the state where it is",
             example={"status": "recorded", "build_id": UID_EXAMPLE},
             body_example=NEW_FAILURE_EXAMPLE,
-            errors={**CHANGE_ERRORS, 409: _ENDED},
+            errors={
+                **CHANGE_ERRORS,
+                409: f"{_ENDED}, or it stands failed for as many reasons as it may (TOO_MANY_FAILURES)",
+            },
         ),
     )
     async def post_failure(

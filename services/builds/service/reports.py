@@ -1,10 +1,11 @@
 """Builds as pipelines report them: made, failed, reset; what a later run needs to go on."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, desc, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import audit, metrics
@@ -12,7 +13,7 @@ from libs.common.audit import Actor
 from libs.common.database import Database, utcnow
 from libs.common.http.principal import Principal
 from libs.common.jobs.service import Jobs
-from services.builds.errors import BuildEndedWithJob, BuildExists, BuildNotFailed, UnknownBuild
+from services.builds.errors import BuildEndedWithJob, BuildExists, BuildNotFailed, TooManyFailures, UnknownBuild
 from services.builds.models import Build, BuildFailure, BuildState
 from services.builds.schemas.reports import NewBuild, NewFailure
 from services.builds.service import artifacts, axes, variables
@@ -27,6 +28,8 @@ from services.builds.states import BuildStatus, Executor
 
 # The whole message stands in the failure; lists of builds and histories show its beginning.
 _SHOWN_CHARS: Final = 1000
+# At once, until a reset: who reports more of them repeats himself, and each may have 128 KB.
+_OPEN_FAILURES_MAX: Final = 20
 _NO_CODE: Final = "PIPELINE_FAILURE"  # as the documented pipeline names a failure
 
 
@@ -125,14 +128,18 @@ class Reports:
         """Let a build stand failed where it is; answers its row.
 
         A build that only reports has ended then, until it is reset; one that a job runs ends with its job. What was
-        reported just before may be reported again, and nothing changes. Raises BuildCompleted and BuildCancelled.
+        reported just before may be reported again, and nothing changes. Raises BuildCompleted, BuildCancelled and
+        TooManyFailures.
         """
         async with self._database.transaction() as tx:
             row = await build_to_change(tx, principal, ref)
             standing = Standing.of(row)
             check_open(standing)
-            if standing.stands_failed and await _is_newest(tx, row.id, failure):
+            open_ones = await _open_failures(tx, row.id) if standing.stands_failed else []
+            if open_ones and _is_same(open_ones[0], failure):
                 return row
+            if len(open_ones) >= _OPEN_FAILURES_MAX:
+                raise TooManyFailures(f"This build stands failed for {len(open_ones)} reasons already; reset it first")
             await tx.execute(insert(BuildFailure).values(_failure(row, failure, principal.name)))
             code, shown = failure.error_code or _NO_CODE, failure.error_message[:_SHOWN_CHARS]
             values: dict[str, Any] = {"updated_at": utcnow()}
@@ -225,14 +232,16 @@ def _failure(row: Any, failure: NewFailure, actor: str) -> dict[str, Any]:
     }
 
 
-async def _is_newest(tx: AsyncConnection, build_id: int, failure: NewFailure) -> bool:
-    """Tell whether the failure because of which the build stands failed says the same."""
-    open_ones = select(BuildFailure.__table__).where(
-        BuildFailure.build_id == build_id, BuildFailure.retired_at.is_(None)
-    )
-    row = (await tx.execute(open_ones.order_by(desc(BuildFailure.id)).limit(1))).one_or_none()
-    fields = ("error_message", "error_code", "component", "details")
-    return row is not None and all(getattr(row, name) == getattr(failure, name) for name in fields)
+async def _open_failures(tx: AsyncConnection, build_id: int) -> Sequence[Any]:
+    """The failures because of which a build stands failed, newest first."""
+    open_ones = (BuildFailure.build_id == build_id, BuildFailure.retired_at.is_(None))
+    query = select(BuildFailure.__table__).where(*open_ones).order_by(BuildFailure.id.desc())
+    return (await tx.execute(query)).all()
+
+
+def _is_same(row: Any, failure: NewFailure) -> bool:
+    """Tell whether a stored failure says the same."""
+    return all(getattr(row, name) == getattr(failure, name) for name in NewFailure.__struct_fields__)
 
 
 async def _count(tx: AsyncConnection, *conditions: ColumnElement[bool]) -> int:
