@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accept, breakage, builds, configurations, jobs, logins, reads, sse, states
+from benchmarks import accept, breakage, builds, configurations, jobs, logins, reads, recipes, sse, states
 from benchmarks.report import Report, machine
 from benchmarks.servers import KINDS, ROOT, run_folder
 
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "builds": builds,
     "states": states,
     "configurations": configurations,
+    "recipes": recipes,
     "logins": logins,
     "jobs": jobs,
     "breakage": breakage,

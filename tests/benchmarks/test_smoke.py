@@ -20,6 +20,7 @@ SIZES: Final = {
     "builds": ("builds=200", "many=200", "seconds=0.2"),
     "states": ("seconds=0.3", "warm_s=0.1", "per_s=50", "builds=40"),
     "configurations": ("stored=50", "seconds=0.3"),
+    "recipes": ("rounds=3",),
     "logins": ("seconds=0.3", "warm_s=0.1", "logins_per_s=50"),
     "jobs": ("jobs=100", "waits=2", "workers=1"),
     "breakage": ("running=3", "active=20", "idle_s=0.2"),
