@@ -23,10 +23,12 @@ on:
       slipway_build:
         description: Which build of Slipway this is
         required: false
-      image_type:
-        required: false
-      fedora_version:
-        required: false
+      image_type: {required: false}
+      distro_version: {required: false}
+      enable_plymouth: {required: false}
+      yaml_content: {required: false}
+      window_manager: {required: false}
+      desktop_environment: {required: false}
 jobs:
   build:
     runs-on: ubuntu-latest
