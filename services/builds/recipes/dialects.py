@@ -22,7 +22,9 @@ _BLUEBUILD_TYPES = frozenset({
     "gschema-overrides", "initramfs", "justfiles", "kargs", "os-release", "pacman", "soar", "yafti", "zypper",
 })  # fmt: skip
 _EXOUSIA_TYPES = frozenset({"package-loader", "sddm-themes", "git-clone", "github-install"})
-_BLUEBUILD_MODULE_KEYS = frozenset({"no-cache", "env", "secrets", "source", "snippets"})
+_BLUEBUILD_MODULE_KEYS = frozenset({
+    "no-cache", "env", "secrets", "source", "snippets", "keys", "optfix", "replace",
+})  # fmt: skip
 _EXOUSIA_MODULE_KEYS = frozenset({
     "condition", "config-manager", "install-conditional", "cosign-key", "policy-file", "default-target",
 })  # fmt: skip
@@ -63,6 +65,14 @@ def _marks_of_module(module: Map, *, may_be_blue: bool) -> Iterator[Dialect]:
         for entry in _items(module.get("files")):
             if isinstance(entry, Map):
                 yield from _known(entry, frozenset({"src", "dst"}), frozenset({"source", "destination"}))
+    if name == "rpm-ostree" and any(
+        isinstance(repo, Scalar) and repo.text.endswith(".repo") for repo in _items(module.get("repos"))
+    ):
+        yield Dialect.BLUEBUILD  # Exousia's repos are packages
+    if name == "default-flatpaks":
+        yield from _known(module, frozenset(), frozenset({"system", "user"}))
+    if name == "signing" and may_be_blue and len(module.entries) == 1:
+        yield Dialect.BLUEBUILD  # Exousia's says which key
     if name == "script" and may_be_blue:
         scripts = [script.text for script in _items(module.get("scripts")) if isinstance(script, Scalar)]
         if scripts and all(map(_SCRIPT_FILE.fullmatch, scripts)):
