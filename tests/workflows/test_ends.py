@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
 
 from libs.common.errors import Conflict, NotFound
 from libs.common.http.principal import Principal
 from services.builds.errors import InputsTooLarge
+from services.builds.models import Build
 from services.builds.service.workflows import check_inputs
 from tests.fakegithub.actions import Conclusion
 from tests.fakegithub.faults import LOST_ANSWER, delayed, refused, unavailable
@@ -122,8 +124,10 @@ async def test_a_cancel_while_github_is_away_says_that_the_run_may_go_on(site: S
 async def test_a_build_that_takes_too_long_is_cancelled_on_github(site: Site, github: FakeGitHub) -> None:
     """The build's own limit counts from its first step, waits included."""
     async with site.worker():
-        job = await site.trigger(timeout_s=1)
+        job = await site.trigger(timeout_s=3600)
         run = await site.followed(job)
+        async with site.world.database.transaction() as tx:
+            await tx.execute(update(Build).values(timeout_s=1))
         ended = await site.world.ended(job)
     assert ended.view.error is not None
     assert ended.view.error.code == "TIMEOUT"
