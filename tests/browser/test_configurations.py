@@ -1,11 +1,12 @@
 """Configurations on the page: write a recipe, see what it comes to, save it, go back, build it."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from services.builds.schemas.recipes import DEFAULT_FEDORA_VERSION, DEFAULT_IMAGE_TYPE, ImageType
 from services.gateway import ui
@@ -164,6 +165,31 @@ async def test_what_was_typed_is_not_lost(page: Page, site: Site) -> None:
     await page.get_by_role("button", name="Yes, drop it").click()
     await expect(_recipe(page)).to_have_value(RECIPE)
     await expect(page.get_by_role("button", name="Undo my changes")).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_typing_goes_on_while_it_is_saved(page: Page, site: Site) -> None:
+    """What is typed between a save and its answer is not taken for saved, and is saved by the next one."""
+    made = await _save(site, "typed-meanwhile")
+    await page.goto(f"/ui/configurations/{made['id']}")
+    await _write(page, RECIPE + "# first\n")
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await gate.wait()
+        await route.continue_()
+
+    await page.route(f"**/api/config/{made['id']}", hold)
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await asked.wait()
+    await _write(page, RECIPE + "# first\n# second\n")
+    gate.set()
+    await expect(page.get_by_text("Saved as version 2.")).to_be_visible()
+    await expect(page.get_by_text("changes not saved")).to_be_visible()
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_text("Saved as version 3.")).to_be_visible()
+    await expect(page.get_by_text("changes not saved")).to_have_count(0)
 
 
 @pytest.mark.slow

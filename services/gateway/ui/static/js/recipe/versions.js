@@ -48,7 +48,7 @@ export function versionList(path, { current, rollBack, signal }) {
         one.version > 1 && button('What it changed', () => compare(one.version - 1, one.version), { kind: 'small', focus: 'changes' }),
         !one.isNewest && button('Against the present', () => compare(one.version, current()), { kind: 'small', focus: 'compare' }),
         !one.isNewest && asking('Go back to it', {
-          question: `Save version ${one.version} again as the newest?`, yes: 'Yes, go back', kind: 'primary', focus: 'back',
+          question: `Save version ${one.version} again, in place of what stands above?`, yes: 'Yes, go back', kind: 'primary', focus: 'back',
           run: () => rollBack(one.version),
         }),
       ],

@@ -31,8 +31,9 @@ export default async function configuration({ params, signal, title }) {
     values: draft?.values ?? saved, action: 'Save', signal,
     submit: () => save(base),
     changed: () => {
-      isDirty = true;
       keepDraft(draftName, { values: bench.values(), base });
+      if (isDirty) return; // said already; those who hear the page are not told for each letter
+      isDirty = true;
       say();
     },
     further: [undo],
@@ -41,8 +42,9 @@ export default async function configuration({ params, signal, title }) {
 
   /** Save what the form says over a version; asks what to do when that is not the newest. */
   async function save(version) {
+    const sent = bench.values();
     try {
-      saved = await api.put(path, bench.values(), { headers: { 'If-Match': `"${version}"` } });
+      saved = await api.put(path, sent, { headers: { 'If-Match': `"${version}"` } });
     } catch (error) {
       if (error.status !== 412) throw error;
       fill(above, await conflictPanel(path, version, { keepMine: save, takeTheirs: showSaved }));
@@ -50,8 +52,10 @@ export default async function configuration({ params, signal, title }) {
       return;
     }
     base = saved.version;
-    isDirty = false;
-    dropDraft(draftName);
+    const now = bench.values();
+    isDirty = JSON.stringify(now) !== JSON.stringify(sent); // typed while it was saved
+    if (isDirty) keepDraft(draftName, { values: now, base });
+    else dropDraft(draftName);
     fill(above);
     title(saved.name);
     fill(heading.querySelector('h1'), saved.name);

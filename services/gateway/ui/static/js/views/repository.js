@@ -26,7 +26,7 @@ export default async function repository({ params, signal, title }) {
       up: ['/ui/repositories', 'Repositories'],
       actions: [
         badge(one.active ? 'active' : 'inactive'),
-        h('a', { class: 'button', href: `/ui/builds?repository=${encodeURIComponent(one.uid)}` }, 'Builds'),
+        h('a', { class: 'button', href: `/ui/builds?repository=${encodeURIComponent(one.full_name)}` }, 'Builds'),
         h('a', { class: 'button', href: `/ui/jobs?repo=${encodeURIComponent(one.full_name)}` }, 'Jobs'),
         h('a', { class: 'button', href: `/ui/deliveries?repository=${encodeURIComponent(one.full_name)}` }, 'Deliveries'),
       ],
