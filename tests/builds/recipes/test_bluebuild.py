@@ -211,6 +211,7 @@ def test_problems_have_places() -> None:
             ["The base image: quay.io/fedora/fedora-kinoite:latest is another image"],
         ),
         (recipe(stages=[{"name": "a", "from": "x/y:latest", "modules": []}]), ["Stage 0: x/y:latest is another image"]),
+        (recipe(stages=[{"name": "a", "from": "x/y", "modules": []}]), ["Stage 0: x/y is another image"]),
         (recipe(stages=[{"name": "a", "from": "x/y:1", "modules": []}]), []),
         (
             recipe({"type": "copy", "from": "x/y:latest", "src": "a", "dest": "b"}),

@@ -1,5 +1,6 @@
 """The example recipes that come with Slipway."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,15 @@ def test_package_lists_hold_packages(file: Path) -> None:
 def test_other_names_are_no_examples(name: str) -> None:
     """A name that is no example's gives nothing, wherever it may lead."""
     assert definition(name) is None
+
+
+def test_the_page_lists_the_examples() -> None:
+    """Each example has its row in the documentation, with its image type and the types of its modules."""
+    page = (ROOT / "docs/recipes.md").read_text(encoding="utf-8").partition("## Examples")[2]
+    rows = re.findall(r"^\| `([\w.-]+)` \| (.+) \| `([\w-]+)` \| (.+) \|$", page, re.MULTILINE)
+    written = {name: (what, image_type, set(re.findall(r"[\w-]+", kinds))) for name, what, image_type, kinds in rows}
+    for one in definitions():
+        modules = resolve(definition(one.filename) or "", Options()).modules
+        kinds = {"from-file" if module.from_file else module.type for module in modules}
+        assert written.pop(one.filename) == (one.description, one.image_type, kinds)
+    assert not written

@@ -11,7 +11,7 @@ from services.builds.recipes.bluebuild.modules import TYPES
 from services.builds.recipes.bluebuild.shape import RECIPE
 from services.builds.recipes.document import Document, Map, Node, Scalar, data_of
 from services.builds.recipes.files import RecipeFiles
-from services.builds.recipes.images import is_latest, is_reference
+from services.builds.recipes.images import is_latest, is_reference, with_version
 from services.builds.recipes.problem import Problem, Severity
 from services.builds.recipes.recipe import Dialect, Options, Resolved, ResolvedModule, TranspilationFailed
 from services.builds.recipes.shapes import check
@@ -179,14 +179,14 @@ def _sources(places: list[Placed], stages: Container[str]) -> Iterator[Problem]:
         is_word = bool(source) and not set("/:@.") & set(source)
         if _text(placed.node, "type").partition("@")[0] == "copy" and is_word and source not in stages:
             yield placed.spot.problem(f"copies from {source!r}, which is no stage before it", "warning")
-        elif is_latest(source):
+        elif source not in stages and is_latest(with_version(source, "latest")):
             yield placed.spot.problem(_TOMORROW.format(source), "warning")
 
 
 def _image(image: str, at: Node | Spot, who: str) -> Iterator[Problem]:
     if not is_reference(image):
         yield Problem("error", f"{who}: {image!r} is no reference of an image", at.line, at.column)
-    elif is_latest(image):
+    elif is_latest(with_version(image, "latest")):
         yield Problem("warning", f"{who}: {_TOMORROW.format(image)}", at.line, at.column)
 
 
