@@ -107,7 +107,7 @@ JUSTFILES = _foreign(
 SIGNING = _foreign(
     "signing",
     "A policy that only takes images that were signed with the repository's key.",
-    "a recipe says neither which registry the image goes to nor which key signs it; use `files` for both policy and key",
+    "a recipe says neither which registry the image goes to nor which key signs it; use `files` for both",
     {},
 )
 SOAR = _foreign(
