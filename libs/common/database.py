@@ -271,7 +271,9 @@ class Database:
     async def close(self) -> None:
         """Close all connections, also those that were taken for nobody."""
         while self._uncut:
-            await asyncio.gather(*self._uncut, return_exceptions=True)
+            # From Python 3.12 on, `gather` of tasks that have ended gives nobody a turn, and they were never discarded.
+            done, _ = await asyncio.wait(self._uncut)
+            self._uncut -= done
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()

@@ -380,11 +380,14 @@ async def test_a_killed_runner_is_an_outcome_and_leaves_nothing(ground: Ground) 
 
 async def test_the_folder_of_a_killed_runner_goes_with_a_later_run(ground: Ground) -> None:
     """A later run removes what a killed one left: old folders, however they are closed or nested."""
-    old = ground.folder / "work" / "run-killed"
+    work = ground.folder / "work"
+    work.mkdir()
+    work.chmod(0o755)  # a umask of 002 lets the group write, and such a folder is refused
+    old = work / "run-killed"
     nest(old, depth=1200)
     (old / "d").chmod(0)
     os.utime(old, (0, 0))
-    young = ground.folder / "work" / "run-young"
+    young = work / "run-young"
     young.mkdir()
     assert await ground.pipeline("steps: [{name: a, run: 'true'}]") == SUCCESS
     assert ground.work() == ["run-young"]

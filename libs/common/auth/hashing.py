@@ -24,6 +24,7 @@ _THREADS: Final = 2
 # These threads run when the event loop and its neighbours leave the processor free: while passwords are guessed, logins
 # get slow and nothing else does. 10 gives them a tenth of it at least.
 _NICENESS: Final = 10
+_NICENESS_MAX: Final = 19  # Linux has no more
 # About a second and a half of work; whoever comes behind that waits longer than a person would.
 _MAX_WAITING: Final = 100
 
@@ -60,9 +61,14 @@ class Passwords:
 
 
 def _give_way() -> None:
-    """Lower the calling thread's priority; only Linux has one for each thread (setpriority(2), notes)."""
+    """Lower the calling thread's priority; only Linux has one for each thread (setpriority(2), notes).
+
+    By as much as is left below the process's own, which `nice` may have lowered: raising it needs root.
+    """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness + _NICENESS, _NICENESS_MAX))
 
 
 def _verify(password: str, stored: str) -> bool:
