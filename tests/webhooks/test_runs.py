@@ -211,3 +211,20 @@ async def test_a_build_whose_repository_went_away_is_cancelled(site: Site, datab
         await eventually(has_ended, "the job has not ended")
     assert (await grace.get(f"/jobs/{made['id']}")).json()["error"]["code"] == "REPOSITORY_GONE"
     assert provider.specs == []
+
+
+@pytest.mark.databases("sqlite")
+async def test_ended_builds_are_counted(site: Site) -> None:
+    """/metrics counts each build that ended, by who ran it and how it ended."""
+    counted = 'slipway_builds_total{provider="local",status="cancelled"}'
+
+    async def count() -> float:
+        lines = (await site.client.get("/metrics")).text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(counted))
+
+    before = await count()
+    grace = await person(site, "grace")
+    uid = await grace.with_secret(SECRET)
+    pushed = (await site.post("gitea", push_request("gitea", secret=SECRET), address=uid)).json()
+    assert (await grace.post(f"/jobs/{pushed['job_id']}/cancel")).status_code == 202
+    assert await count() == before + 1
