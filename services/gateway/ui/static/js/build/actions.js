@@ -5,13 +5,12 @@ import { asking, button } from '../parts/buttons.js';
 import { announce, notify } from '../parts/notices.js';
 import { isOver } from './words.js';
 
-export const CHANNELS = ['stable', 'testing'];
+const CHANNELS = ['stable', 'testing'];
 
 /** The buttons for a build (BuildView) as it stands. `changed()` is async: read it again. */
 export function actions(build, changed) {
-  const isExternal = build.executor === 'external';
   if (!isOver(build)) return [build.error && reset(build, changed), cancel(build, changed)];
-  if (isExternal) return build.status === 'failure' && reset(build, changed);
+  if (build.executor === 'external') return build.status === 'failure' && reset(build, changed);
   const hasFailedJobs = build.executor === 'github' && build.status === 'failure' && build.run_id !== null;
   return [rerun('Run again', build, false, changed), hasFailedJobs && rerun('Run failed jobs again', build, true, changed)];
 }
