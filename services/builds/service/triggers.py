@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import update
 
-from libs.common import audit
+from libs.common import audit, metrics
 from libs.common.audit import Actor
 from libs.common.database import Database, utcnow
 from libs.common.errors import Conflict
@@ -154,6 +154,7 @@ class ImageBuilds:
             await add_state(tx, build.id, None, cancelled, code, actor=actor.name, message="Build cancelled")
             await audit.record(tx, actor, "build.cancelled", ("build", build.uid))
             ended = (await numbered_build(tx, principal, build.id)).row
+        metrics.BUILDS.labels(ended.executor, ended.status).inc()
         await self._jobs.tell([build_changed(ended)])
         return None
 
