@@ -21,7 +21,7 @@ _KINDS = ("sqlite", "postgresql")
 _HERE = Path(__file__).parent
 # Which of the two databases a folder's unmarked tests see in `make test` already; see pytest_generate_tests.
 _QUICK_ON = {
-    **dict.fromkeys(("configurations", "gateway", "states", "webhooks"), "sqlite"),
+    **dict.fromkeys(("configurations", "gateway", "images", "states", "webhooks"), "sqlite"),
     "e2e": "postgresql",
 }
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)

@@ -5,7 +5,6 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import httpx
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +61,6 @@ async def badge(site: Site, path: str, **headers: str) -> httpx.Response:
     return await site.client.get(f"/api/v1/badges/{path}", headers=headers)
 
 
-@pytest.mark.databases("sqlite")
 async def test_badges_of_a_repository(site: Site) -> None:
     """The newest result counts, of a branch or of all; pull requests and what runs or was stopped are passed over."""
     grace = await person(site, "grace")
@@ -84,7 +82,6 @@ async def test_badges_of_a_repository(site: Site) -> None:
     assert said((await badge(site, f"{path}?branch={quote('<b>')}")).text) == "<b>: unknown"
 
 
-@pytest.mark.databases("sqlite")
 async def test_badges_of_images(site: Site) -> None:
     """Strangers learn of shared builds only, and of no image whether it exists."""
     path = "images/aws/rhel-9.2/base.svg"
@@ -97,7 +94,6 @@ async def test_badges_of_images(site: Site) -> None:
         assert said((await badge(site, path)).text) == f"aws rhel-9.2 base: {expected}"
 
 
-@pytest.mark.databases("sqlite")
 async def test_badges_are_asked_for_each_time_and_cost_nothing_then(site: Site) -> None:
     """A cache asks again, and gets a 304 while nothing has changed; without .svg there is nothing."""
     first = await badge(site, "images/aws/rhel-9.2/base.svg")

@@ -12,8 +12,6 @@ from tests.images.stored import CELL, store_build
 from tests.webhooks.people import Caller, admin, person, pipeline
 from tests.webhooks.site import Site
 
-pytestmark = pytest.mark.databases("sqlite")
-
 BUILDS = "/api/v1/builds"
 SECRET = "s3cret-of-this-address"
 

@@ -18,7 +18,6 @@ _TOUR = re.compile(r"<!-- tour: .*?-->(.*)<!-- /tour -->", re.DOTALL)
 _BASH = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 
 
-@pytest.mark.databases("sqlite")
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
 async def test_every_line_of_the_tour_works(site: Site) -> None:
     """Triggering, cancelling, promoting, reading and revoking do what the page says, with the lines that it shows."""

@@ -17,8 +17,6 @@ from tests.images.stored import CELL, store_build
 from tests.webhooks.people import Caller, person, pipeline
 from tests.webhooks.site import GITHUB, Site, open_site
 
-pytestmark = pytest.mark.databases("sqlite")
-
 TRIGGER = "/api/build/trigger"
 RECIPE = "name: demo\ndescription: A small image\nmodules:\n  - type: script\n    scripts: ['true']\n"
 
