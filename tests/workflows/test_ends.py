@@ -33,9 +33,9 @@ pytestmark = pytest.mark.databases("sqlite")
     ("conclusion", "status", "code"),
     [
         ("failure", "failed", "WORKFLOW_FAILED"),
-        ("timed_out", "failed", "WORKFLOW_TIMED_OUT"),
+        pytest.param("timed_out", "failed", "WORKFLOW_TIMED_OUT", marks=pytest.mark.slow),
         ("cancelled", "cancelled", "RUN_CANCELLED"),
-        ("skipped", "failed", "WORKFLOW_SKIPPED"),
+        pytest.param("skipped", "failed", "WORKFLOW_SKIPPED", marks=pytest.mark.slow),
     ],
 )
 async def test_a_build_ends_as_its_run(
@@ -110,6 +110,7 @@ async def test_a_cancel_in_the_middle_of_the_dispatch_cancels_what_it_started(si
     assert run.conclusion == "cancelled"
 
 
+@pytest.mark.slow
 async def test_a_cancel_while_github_is_away_says_that_the_run_may_go_on(site: Site, github: FakeGitHub) -> None:
     """The job ends all the same; the log says what a person has to do."""
     async with site.worker():
@@ -170,7 +171,7 @@ async def test_a_rerun_is_the_runs_next_attempt(
     assert len(github.done("dispatch")) == 1
 
 
-@pytest.mark.parametrize("fault", [LOST_ANSWER, unavailable(502)])
+@pytest.mark.parametrize("fault", [LOST_ANSWER, pytest.param(unavailable(502), marks=pytest.mark.slow)])
 async def test_a_rerun_whose_answer_is_lost_makes_one_attempt(site: Site, github: FakeGitHub, fault: object) -> None:
     """The number of the attempt tells whether GitHub acted."""
     async with site.worker():

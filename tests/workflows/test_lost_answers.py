@@ -31,13 +31,13 @@ pytestmark = pytest.mark.databases("sqlite")
     "fault",
     [
         pytest.param(LOST_ANSWER, id="connection cut after it acted"),
-        pytest.param(failed(502), id="error page after it acted"),
-        pytest.param(instead(b"<html>"), id="unreadable answer after it acted"),
-        pytest.param(LOST_REQUEST, id="connection cut before it acted"),
+        pytest.param(failed(502), id="error page after it acted", marks=pytest.mark.slow),
+        pytest.param(instead(b"<html>"), id="unreadable answer after it acted", marks=pytest.mark.slow),
+        pytest.param(LOST_REQUEST, id="connection cut before it acted", marks=pytest.mark.slow),
         pytest.param(unavailable(503), id="error page, nothing done"),
         pytest.param(primary_limit(1), id="primary rate limit"),
-        pytest.param(secondary_limit(1), id="secondary rate limit"),
-        pytest.param(secondary_limit(1, status=429), id="429"),
+        pytest.param(secondary_limit(1), id="secondary rate limit", marks=pytest.mark.slow),
+        pytest.param(secondary_limit(1, status=429), id="429", marks=pytest.mark.slow),
     ],
 )
 async def test_a_dispatch_whose_answer_is_lost_makes_one_run(site: Site, github: FakeGitHub, fault: Fault) -> None:
@@ -114,6 +114,7 @@ async def test_another_builds_run_is_never_taken(database: str, redis: str, gith
         assert {build.uid: build.run_id for build in await site.rows(Build)} == by_uid
 
 
+@pytest.mark.slow
 async def test_github_that_never_starts_a_run_is_given_up(site: Site, github: FakeGitHub) -> None:
     """After three requests without an answer and without a run the build ends and says so."""
     github.inject(LOST_REQUEST, DISPATCH, times=None)

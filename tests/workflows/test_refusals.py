@@ -118,9 +118,9 @@ async def test_a_token_is_never_in_the_log(site: Site, github: FakeGitHub) -> No
     "fault",
     [
         pytest.param(LOST_ANSWER, id="connection cut"),
-        pytest.param(failed(500), id="500"),
+        pytest.param(failed(500), id="500", marks=pytest.mark.slow),
         pytest.param(unavailable(503), id="503"),
-        pytest.param(instead(b"{"), id="half an answer"),
+        pytest.param(instead(b"{"), id="half an answer", marks=pytest.mark.slow),
     ],
 )
 async def test_an_outage_while_a_run_is_followed_is_waited_out(site: Site, github: FakeGitHub, fault: Fault) -> None:
@@ -144,7 +144,7 @@ async def test_an_outage_while_a_run_is_followed_is_waited_out(site: Site, githu
     [
         pytest.param(primary_limit(60), id="primary"),
         pytest.param(secondary_limit(60), id="secondary"),
-        pytest.param(secondary_limit(None), id="secondary without a time"),
+        pytest.param(secondary_limit(None), id="secondary without a time", marks=pytest.mark.slow),
     ],
 )
 async def test_a_rate_limit_is_waited_for_until_its_end(site: Site, github: FakeGitHub, fault: Fault) -> None:
