@@ -158,6 +158,8 @@ async def test_a_token_goes_to_its_own_host_only(town: Town) -> None:
         town.inject(refused(307, None, {"Location": f"{other.url}/repos/acme/app/statuses/{SHA}"}))
         assert "redirects to another host" in (await town.refusal()).message
         assert other.seen == []
+    town.inject(refused(307, None, {"Location": "http://[/"}))
+    assert "redirects to another host" in (await town.refusal()).message
 
 
 @pytest.mark.parametrize("name", ["gitea"], indirect=True, scope="module")

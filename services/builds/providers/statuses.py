@@ -80,9 +80,9 @@ class GiteaStatuses:
             if place is None:
                 metrics.UPSTREAM_REQUESTS.labels(status.forge, "ok").inc()
                 return
-            moved = urljoin(address, place)
-            if urlsplit(moved)[:2] != urlsplit(address)[:2]:  # the token is for this host only
-                raise _refused(status, f"it redirects to another host, {urlsplit(moved).netloc}")
+            moved = _at_the_same_host(address, place)
+            if moved is None:  # the token is for this host only
+                raise _refused(status, f"it redirects to another host: {place[:_SAID_MAX_CHARS]}")
             address = moved
         raise _refused(status, "it redirects in circles")
 
@@ -108,6 +108,7 @@ class GiteaStatuses:
             metrics.UPSTREAM_REQUESTS.labels(status.forge, "unreachable").inc()
             after_s = _retry_after_s(answer.headers.get("retry-after"))
             raise RetryableJobError(f"HTTP {answer.status_code}", code="FORGE_UNAVAILABLE", after_s=after_s)
+        metrics.UPSTREAM_REQUESTS.labels(status.forge, "refused").inc()
         raise _refused(status, f"HTTP {answer.status_code}{_words(said)}")
 
 
@@ -118,8 +119,16 @@ def _body(status: CommitStatus) -> dict[str, str]:
 
 
 def _refused(status: CommitStatus, why: str) -> PermanentJobError:
-    metrics.UPSTREAM_REQUESTS.labels(status.forge, "refused").inc()
     return PermanentJobError(f"{status.forge} takes no status for {status.repository}: {why}", code="STATUS_REFUSED")
+
+
+def _at_the_same_host(address: str, place: str) -> str | None:
+    """Where a redirect leads, None when that is another scheme, host or port, or no address at all."""
+    try:
+        moved = urljoin(address, place)
+        return moved if urlsplit(moved)[:2] == urlsplit(address)[:2] else None
+    except ValueError:
+        return None
 
 
 async def _beginning(answer: httpx.Response) -> bytes:
