@@ -4,12 +4,15 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import cast
 
 import httpx
 import pytest
+from litestar.datastructures import Headers
 
-from libs.common.http.waiting import WAIT_MAX_S, preferred_wait_s
+from libs.common.http.requests import AnyRequest
+from libs.common.http.waiting import WAIT_MAX_S, preferred_wait_s, waited
 from libs.common.jobs.claims import Claimed
 from libs.common.jobs.kinds import JobRules
 from libs.common.jobs.service import Jobs
@@ -54,6 +57,31 @@ LONG = {"Prefer": "wait=30"}
 def test_forms_of_the_preference(headers: list[str], wait_s: int | None) -> None:
     """The first wait among all preferences counts, up to the most; what cannot be read is no preference."""
     assert preferred_wait_s(headers) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("headers", "unasked_s", "waited_s", "applied"),
+    [
+        ({}, 0, None, {}),
+        ({}, 5, 5, {}),
+        ({"Prefer": "wait=2"}, 5, 2, {"Preference-Applied": "wait=2"}),
+        ({"Prefer": "wait=0"}, 5, 0, {"Preference-Applied": "wait=0"}),
+    ],
+)
+async def test_how_long_a_route_waits(
+    headers: dict[str, str], unasked_s: int, waited_s: int | None, applied: dict[str, str]
+) -> None:
+    """As long as the client says; without a word as long as the route does, and nothing was applied then."""
+    waits: list[float] = []
+    job = cast("LiveJob", object())
+
+    async def await_end(job: LiveJob, timeout_s: float) -> LiveJob:
+        waits.append(timeout_s)
+        return job
+
+    request = SimpleNamespace(headers=Headers(headers), app=SimpleNamespace(state={"await_end": await_end}))
+    assert await waited(cast("AnyRequest", request), job, unasked_s=unasked_s) == (job, applied)
+    assert waits == ([] if waited_s is None else [waited_s])
 
 
 @asynccontextmanager
