@@ -172,4 +172,6 @@ async def test_a_worker_that_stops_in_the_middle_of_the_log_leaves_no_gap(site: 
         first.stop()
     async with site.worker():
         await site.world.ended(job)
-    assert [line for line in await site.log(job) if line.startswith("line ")] == lines
+    log = await site.log(job)
+    assert [line for line in log if line.startswith("line ")] == lines
+    assert sum(line.startswith("▶ build: started") for line in log) == 1

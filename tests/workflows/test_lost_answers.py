@@ -1,5 +1,7 @@
 """Never two runs for one trigger: what a lost answer started is found again, whatever lost it."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.builds.models import Build
@@ -16,7 +18,7 @@ from tests.fakegithub.faults import (
     unavailable,
 )
 from tests.fakegithub.forge import FakeGitHub
-from tests.workflows.site import Site, open_site
+from tests.workflows.site import QUICK, Site, open_site
 
 DISPATCH = "actions/create-workflow-dispatch"
 LISTING = "actions/list-workflow-runs-for-repo"
@@ -52,13 +54,13 @@ async def test_a_dispatch_whose_answer_is_lost_makes_one_run(site: Site, github:
     assert [act.run_id for act in github.done("dispatch")] == [run.id]
 
 
-async def test_a_run_that_shows_late_is_waited_for(site: Site, github: FakeGitHub) -> None:
+async def test_a_run_that_shows_late_is_waited_for(database: str, redis: str, github: FakeGitHub) -> None:
     """The answer is lost and the listing is behind for a while: still one run."""
     github.inject(LOST_ANSWER, DISPATCH)
     nothing = refused(200, {"total_count": 0, "workflow_runs": []})
     github.inject(Fault(), LISTING)  # the look before the dispatch
     github.inject(nothing, LISTING, times=3)
-    async with site.worker():
+    async with open_site(database, redis, github, pace=replace(QUICK, settle_s=60.0)) as site, site.worker():
         job = await site.trigger()
         await site.waits_for(job, "to show the run")
         run = await site.followed(job)

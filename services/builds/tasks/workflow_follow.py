@@ -1,6 +1,7 @@
 """A run goes its way: where it stands becomes stage, progress and log lines; at its end its log and its conclusion."""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Sequence
 from itertools import islice
@@ -97,14 +98,21 @@ async def _tell(step: Step, run: Run, jobs: Sequence[WorkflowJob]) -> bool:
 
 
 async def _write_untold(step: Step, last: str | None = None) -> None:
-    """Write the lines that are not written yet; `last` is the source of the last line that is, None: none of these."""
+    """Write the lines that are not written yet; `last` is the source of the log's last adopted line, None: none."""
     log, notes = step.ctx.log, step.notes
-    written = int(last[2:]) if last is not None and last.startswith("p:") else 0
+    written = _told_before(last)
     for number, line in enumerate(notes.untold, start=notes.lines + 1):
         if number > written:
             await log.write(line, "info", source=f"p:{number}")
     notes.lines += len(notes.untold)
     notes.untold = []
+
+
+def _told_before(last: str | None) -> float:
+    """The number of the last line of this kind that is in the log: all of them, once the run's own log has begun."""
+    if last is None:
+        return 0
+    return int(last[2:]) if last.startswith("p:") else math.inf
 
 
 def _waits_for(run: Run) -> str:
