@@ -1,13 +1,17 @@
 """What each type of Exousia's modules becomes."""
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.builds.recipes import Options, TranspilationFailed
 from services.builds.recipes.exousia.modules import MODULE_TYPES
 from services.builds.recipes.exousia.modules.copies import mode_of
-from tests.builds.recipes.builder import is_shell, runs
+from tests.builds.recipes.builder import instructions, is_shell, runs
 from tests.builds.recipes.samples import commands, made
 
 EVERYTHING: dict[str, dict[str, Any]] = {
@@ -65,6 +69,43 @@ def test_every_command_is_shell(kind: str) -> None:
     """Bash can read what a module with all of its keys runs."""
     for body in runs(made({"type": kind, **EVERYTHING[kind]})):
         assert is_shell(body), body
+
+
+# What a shell, a builder, systemd or YAML could take for something of its own.
+_EVIL = st.sampled_from([
+    "a\nRUN b", "x'y", '"', "$(a)", "`a`", "\\", "a\\", "<<EOF", "a <<EOF", "#", "a #b", "%h", ";", "&&", "a b", "\t",
+    "\x85", "\u2028", "-a", "--x=y", "/", "a/", "~", "*", "{", "[a]", "", " a", "a ", "EOF", "${A}", "a\rb",
+]) | st.text(max_size=5)  # fmt: skip
+
+
+def _texts(node: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to each text in the keys of a module."""
+    if isinstance(node, str):
+        yield path
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield from _texts(child, (*path, key))
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_no_value_gets_out_of_its_module(data: st.DataObject) -> None:
+    """Whatever stands in a key, it is refused or quoted: bash can read each RUN, and the next module follows."""
+    kind = data.draw(st.sampled_from(sorted(EVERYTHING.keys() - {"script"})))
+    keys = copy.deepcopy(EVERYTHING[kind])
+    for *way, last in data.draw(st.lists(st.sampled_from(list(_texts(keys))), min_size=1, max_size=2)):
+        node: Any = keys
+        for step in way:
+            node = node[step]
+        node[last] = data.draw(_EVIL)
+    try:
+        text = made({"type": kind, **keys}, {"type": "systemd", "default-target": "last.target"})
+    except TranspilationFailed:
+        return
+    *found, end = instructions(text)
+    assert end.body == "systemctl set-default last.target"
+    assert {one.keyword for one in found} <= {"RUN", "COPY"}
+    assert all(is_shell(one.body) for one in found if one.keyword == "RUN"), text
 
 
 @pytest.mark.parametrize("kind", sorted(EVERYTHING.keys() - {"rpm-ostree", "sddm-themes", "package-loader", "chezmoi"}))
