@@ -153,3 +153,30 @@ async def test_a_job_leads_to_its_delivery(page: Page, site: Site) -> None:
     await page.get_by_role("link", name="its delivery").click()
     await expect(page.get_by_role("list", name="Deliveries").get_by_role("listitem")).to_have_count(1)
     assert f"job={jobs[0]}" in page.url
+
+
+async def test_a_repository_on_github_actions(page: Page, site: Site) -> None:
+    """Who runs the builds is chosen, the token for the forge's API is stored and never shown, and can be forgotten."""
+    address = "https://github.com/acme/engine.git"
+    answer = await site.client.post(
+        "/api/v1/repositories", json={"forge": "github", "full_name": "acme/engine", "clone_url": address}
+    )
+    path = f"/api/v1/repositories/{answer.json()['uid']}"
+    await page.goto(f"/ui/repositories/{answer.json()['uid']}")
+    await page.get_by_label("Who runs the builds").select_option("github")
+    await page.get_by_label("Workflow file").fill("image.yml")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_text("Saved.").first).to_be_visible()
+    await page.get_by_label("Token", exact=True).fill("ghp_a-token-of-github")
+    await page.get_by_label("Tell the forge").uncheck()
+    await page.get_by_role("button", name="Save the access").click()
+    await expect(page.get_by_text("A token is stored.")).to_be_visible()
+    stored = (await site.client.get(path)).json()
+    assert (stored["executor"], stored["workflow_file"]) == ("github", "image.yml")
+    assert (stored["has_api_token"], stored["report_status"]) == (True, False)
+    assert "ghp_a-token-of-github" not in await page.content()
+    await page.get_by_role("button", name=re.compile("token act for it")).click()
+    await expect(page.get_by_role("button", name=re.compile("token away"))).to_be_visible()
+    await page.get_by_role("button", name="Forget the token").click()
+    await page.get_by_role("button", name="Yes, forget").click()
+    await expect(page.get_by_text("No token is stored")).to_be_visible()

@@ -11,7 +11,7 @@ import { facts, head, section } from '../parts/page.js';
 import { repositoryBody, repositoryFields } from '../parts/repository_fields.js';
 import { row, Rows } from '../parts/rows.js';
 import { badge } from '../parts/status.js';
-import { cloning, variables } from './repository_build.js';
+import { cloning, forgeAccess, variables } from './repository_build.js';
 
 // A day: whoever rotates has time to give the forge the new secret.
 const OVERLAP_S = 86_400;
@@ -37,6 +37,7 @@ export default async function repository({ params, signal, title }) {
     variables(one, path),
     secrets(one, path),
     cloning(one, path),
+    forgeAccess(one, path),
     settings(one, path),
     section('Facts', facts([
       ['Forge', one.forge],

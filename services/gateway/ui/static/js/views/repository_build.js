@@ -1,10 +1,11 @@
-/** What a repository's builds get besides its code: variables, and the credentials that the code is cloned with. */
+/** What Slipway needs of a repository besides its name: variables, clone credentials, a token for the forge's API. */
 
 import { api } from '../core/api.js';
 import { h } from '../core/html.js';
 import { reload } from '../core/router.js';
-import { asking } from '../parts/buttons.js';
-import { field, form } from '../parts/forms.js';
+import { currentUser } from '../core/session.js';
+import { asking, button } from '../parts/buttons.js';
+import { checkbox, field, form } from '../parts/forms.js';
 import { notify } from '../parts/notices.js';
 import { section } from '../parts/page.js';
 
@@ -66,4 +67,40 @@ function keyFields() {
     field({ label: 'Private key', name: 'ssh_key', type: 'textarea', rows: 4, required: true, autocomplete: 'off', spellcheck: 'false', placeholder: '-----BEGIN OPENSSH PRIVATE KEY-----' }),
     field({ label: 'Known hosts', name: 'ssh_known_hosts', type: 'textarea', rows: 2, autocomplete: 'off', spellcheck: 'false', hint: 'Lines of known_hosts; without any the first key that the server shows is trusted.' }),
   ];
+}
+
+/** What the forge's API is used with: to say there how builds go and, on GitHub, to run them. */
+export function forgeAccess(one, path) {
+  return section('The forge’s API',
+    h('p', { class: 'hint' }, one.has_api_token ? 'A token is stored.' : 'No token is stored, so the forge is not told how builds go.', ' Stored sealed, never shown again.'),
+    form({
+      label: 'The forge’s API', action: 'Save the access', kind: null,
+      fields: [
+        field({ label: one.has_api_token ? 'Another token' : 'Token', name: 'api_token', type: 'password', autocomplete: 'off', hint: 'It may write commit statuses and, for GitHub Actions, run workflows.' }),
+        checkbox({ label: 'Tell the forge how the builds of pushes go', name: 'report_status', checked: one.report_status }),
+      ],
+      submit: async (values) => {
+        const token = values.get('api_token');
+        await api.patch(path, { report_status: values.has('report_status'), ...(token && { api_token: token }) });
+        notify('Saved.');
+        await reload();
+      },
+      further: [
+        one.has_api_token && asking('Forget the token', {
+          question: 'Forget the token?', yes: 'Yes, forget',
+          run: async () => {
+            await api.patch(path, { api_token: null });
+            notify('The token was forgotten.');
+            await reload();
+          },
+        }),
+        one.forge === 'github' && currentUser()?.is_superuser && button(
+          one.uses_operator_token ? 'Take the operator’s token away' : 'Let the operator’s token act for it',
+          async () => {
+            await api.patch(path, { uses_operator_token: !one.uses_operator_token });
+            await reload();
+          },
+        ),
+      ],
+    }));
 }
