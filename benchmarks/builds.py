@@ -97,8 +97,12 @@ def _asked() -> list[tuple[str, dict[str, str], BuildFilter]]:
         {"platform": "none"},
         {"repository": "no/such"},
     ]
-    asked = [(", ".join(query) or "all", query, BuildFilter(**query)) for query in filters]  # type: ignore[arg-type]
+    asked = [(_name(query), query, BuildFilter(**query)) for query in filters]  # type: ignore[arg-type]
     return [*asked, ("since a week", {"since": week.isoformat()}, BuildFilter(since=week))]
+
+
+def _name(query: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in query.items()) or "all"
 
 
 async def _views(running: Running, seconds: float, sender: Driver, table: Table) -> None:
