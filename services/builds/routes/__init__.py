@@ -67,7 +67,7 @@ def routers(
     reading = Recipes()
     saved = Configurations(database, reading)
     catalogue = Catalogue(database)
-    image = ImageBuilds(database, jobs, catalogue, saved, reading, Workflows(database, jobs), github)
+    made = ImageBuilds(database, jobs, catalogue, saved, reading, Workflows(database, jobs), github)
     return [
         webhooks.router(Builds(database, sealer, settings), jobs, accept_unsigned=accept_unsigned),
         repositories.router(registered, public_url=public_url, allow_file=allow_file),
@@ -79,7 +79,7 @@ def routers(
         variables.router(Variables(database, sealer)),
         dashboard.router(Dashboard(database)),
         builds.router(catalogue, Promotions(database)),
-        image_builds.router(image, catalogue),
+        image_builds.router(made, catalogue),
         matrix.router(Matrix(database), Statistics(database)),
         badges.router(Badges(database)),
         recipes.router(reading),

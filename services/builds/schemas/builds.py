@@ -1,7 +1,7 @@
 """Answers of the build routes under /api/v1: builds and their histories, the matrix, statistics, axis values."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -216,8 +216,6 @@ class AxisValuePage(msgspec.Struct, frozen=True):
     offset: int
     next_offset: int | None
 
-
-AxisName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 # --- examples ---------------------------------------------------------------------------------------------------------
 
