@@ -79,7 +79,7 @@ def test_every_line_of_the_tour_works(folder: Path, environ: dict[str, str], run
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    ready, made, pushed, watched, read, steered, person, tidied = done.stdout.split(f"{_MARK}\n")
+    ready, made, pushed, watched, read, steered, person, recipe, reported, tidied = done.stdout.split(f"{_MARK}\n")
 
     assert json.loads(ready)["overall"] is True
     assert made == ""
@@ -89,6 +89,8 @@ def test_every_line_of_the_tour_works(folder: Path, environ: dict[str, str], run
     _read_at_the_end(read, accepted["job_id"])
     _steered(steered, accepted["job_id"])
     assert json.loads(person)["is_superuser"] is True
+    _described(recipe)
+    _reported(reported)
     assert tidied == ""
 
 
@@ -118,3 +120,20 @@ def _steered(text: str, job: str) -> None:
     assert cancelled["retry_of"] == job
     assert cancelled["status"] == "cancelled" or cancelled["cancel_requested"] is True
     assert [one["id"] for one in listed["jobs"]] == [cancelled["id"], job]
+
+
+def _described(text: str) -> None:
+    """The recipe is sound, becomes a Containerfile, and is kept."""
+    checked, made, kept = map(json.loads, text.splitlines())
+    assert (checked["valid"], checked["dialect"]) == (True, "exousia")
+    assert "htop" in made["containerfile"]
+    assert (kept["name"], kept["version"]) == ("demo", 1)
+
+
+def _reported(text: str) -> None:
+    """The build took its states, stood failed until the reset, and is counted as completed."""
+    made, *states, failed, reset, last, summary = map(json.loads, text.splitlines())
+    assert made["status"] == "created"
+    assert [state["new_state"] for state in states] == [10, 25, 50, 75]
+    assert (failed["status"], reset["state_code"], last["new_state"]) == ("recorded", 75, 100)
+    assert summary["status_counts"]["completed"] >= 1
