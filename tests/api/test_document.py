@@ -68,7 +68,7 @@ async def test_nothing_undocumented(site: Site, repository: str, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("headers", [[ADMIN], []], ids=["administrator", "nobody"])
 async def test_nothing_undocumented_at_length(site: Site, repository: str, tmp_path: Path, headers: list[str]) -> None:
     """The same, also without rights, with thirty cases a route and every corner of its schema, on both databases."""
