@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import metrics
 from libs.common.database import utcnow
-from libs.common.jobs.kinds import JobRules, Outcome
+from libs.common.jobs.kinds import Outcome
 from libs.common.jobs.view import LiveJob
 from services.builds.errors import BuildGone, BuildNotEnded, RepositoryGone
-from services.builds.jobs import RunBuild
 from services.builds.models import Build, BuildFailure, BuildState
 from services.builds.service.commit_statuses import report_build
 from services.builds.states import ENDED, OF_JOB, BuildStatus
@@ -89,10 +88,6 @@ async def retry_build(tx: AsyncConnection, old: LiveJob, new: LiveJob) -> None:
     await retire_failures(tx, build_id)
     await add_state(tx, build_id, new.view.id, BuildStatus.PENDING, 0, actor="slipway", message="Build retried")
     await report_build(tx, row)
-
-
-RULES = (JobRules(RunBuild, on_end=end_build, on_retry=retry_build),)
-"""What builds do when their jobs end or are retried, for every process."""
 
 
 async def ended_build(tx: AsyncConnection, build_id: int) -> Any:
