@@ -54,7 +54,8 @@ from services.gateway.accounts.service.uses import Uses
 from services.gateway.audit import routes as audit_routes
 from services.gateway.frame import Gateway, make_gateway
 from services.gateway.health import routes as health_routes
-from services.gateway.health.checks import DOMAINS, Health, local_provider
+from services.gateway.health.checks import DOMAINS, AskCheck, Health, local_provider
+from services.gateway.health.github import GitHubCheck
 from services.gateway.jobs import routes as jobs_routes
 from services.gateway.jobs.ends import Ends
 from services.gateway.jobs.hub import Hub
@@ -123,9 +124,11 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
         patience_s=limit.patience_ms / 1000,
     )
     idempotency = Idempotency(database, secrets)
-    health = Health(
-        database, redis, env=core.env, further={"local_provider": local_provider(loaded[LocalRunnerSettings])}
-    )
+    further: dict[str, AskCheck] = {"local_provider": local_provider(loaded[LocalRunnerSettings])}
+    github = GitHubCheck(loaded[GitHubSettings])
+    if loaded[GitHubSettings].configured:
+        further["github"] = github
+    health = Health(database, redis, env=core.env, further=further)
 
     parts = [Publisher(domain, database, live, runtime).run for domain in DOMAINS]
     parts += [Repairer(database, live, runtime).run, hub.run, uses.run]
@@ -147,6 +150,7 @@ def create_app(loaded: Loaded, *, closing: asyncio.Event | None = None) -> Gatew
             await jobs.marker.close()
             await idempotency.close()
             passwords.close()
+            await github.close()
             await redis.aclose()
             await database.close()
 

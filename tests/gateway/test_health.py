@@ -9,12 +9,16 @@ import redis.asyncio
 
 from libs.common import keys
 from libs.common.jobs.heartbeats import beat
+from libs.common.settings import Loaded, Secret
 from libs.common.version import VERSION
+from services.builds.settings import GitHubSettings
 from services.gateway.app import create_app
 from services.gateway.health.checks import redis_warnings
+from tests.fakegithub import TOKEN, FakeGitHub
 from tests.gateway.serving import KEY, served, settings
 from tests.heartbeats import heartbeat, running
 from tests.servers import free_port
+from tests.world import eventually
 
 pytestmark = pytest.mark.databases("sqlite")
 
@@ -134,3 +138,18 @@ async def test_ready_tells_that_pushed_code_runs_here(gateway: httpx.AsyncClient
     checks = (await gateway.get("/ready")).json()["checks"]
     assert checks["local_provider"]["healthy"] is True
     assert "LOCAL_PROVIDER=true" in checks["local_provider"]["message"]
+
+
+@pytest.mark.parametrize(("token", "word"), [(TOKEN, "healthy"), ("ghp_of-nobody", "unhealthy")])
+async def test_github_is_looked_at(database: str, redis: str, token: str, word: str) -> None:
+    """With an account for GitHub the routes tell, without waiting for it, whether GitHub is there and accepts it."""
+    with FakeGitHub() as fake:
+        chosen = Loaded([*settings(database, redis), GitHubSettings(token=Secret(token), api_url=fake.url)])
+        async with served(create_app(chosen)) as gateway:
+
+            async def told() -> bool:
+                ready = (await gateway.get("/ready")).json()["checks"]["github"]
+                said = (await gateway.get("/api/health")).json()["github"]
+                return ready["response_ms"] is not None and "not looked" not in ready["message"] and said == word
+
+            await eventually(told, f"GitHub to be {word}")

@@ -6,7 +6,7 @@ is accepted and begins later.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -63,6 +63,11 @@ class Health:
         self._started_s = time.monotonic()
         self._asks: dict[str, AskCheck] = {"database": self._ask_database, "redis": self._ask_redis, **(further or {})}
         self._asked: dict[str, tuple[float, asyncio.Task[Check]]] = {}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The dependencies that can be asked about."""
+        return self._asks.keys()
 
     @property
     def uptime_s(self) -> float:

@@ -65,7 +65,8 @@ def router(health: Health) -> Router:
     @get("/api/health", **documented("Tell how the API is", example=_API_HEALTH, opt=OPEN))
     async def read_api_health() -> ApiHealth:
         up = (await health.check("database")).healthy
-        return ApiHealth("healthy" if up else "degraded", VERSION, _word(up=up), "not configured", utcnow())
+        github = _word(up=(await health.check("github")).healthy) if "github" in health.names else "not configured"
+        return ApiHealth("healthy" if up else "degraded", VERSION, _word(up=up), github, utcnow())
 
     @get(
         ["/ready", "/health/ready"],

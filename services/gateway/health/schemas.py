@@ -33,7 +33,7 @@ class HealthView(msgspec.Struct, frozen=True):
 
 
 class ApiHealth(msgspec.Struct, frozen=True):
-    """`status` is healthy or degraded, as the database is; `github` is "not configured" while no token is set."""
+    """`status` is healthy or degraded, as the database is; `github` is healthy, unhealthy or "not configured"."""
 
     status: str
     version: str
