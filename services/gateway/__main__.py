@@ -17,6 +17,7 @@ from libs.common.settings.catalogue import every_group
 from services.gateway.app import GROUPS, create_app
 from services.gateway.migrations import Schema, schema_of
 from services.gateway.server import Server, listen
+from services.gateway.settings import OlderSettings
 
 CONFIGURATION_ERROR = 78  # EX_CONFIG of sysexits.h: starting again does not help
 # After this long a thread (a long recipe, a large delivery) gives the interpreter to the event loop when that has
@@ -50,6 +51,8 @@ async def _serve(loaded: Loaded) -> None:
     closing = asyncio.Event()
     app = create_app(loaded, closing=closing)
     await _check_schema(loaded[DatabaseSettings])
+    for name, why in loaded[OlderSettings].said():
+        log.warning("setting_has_no_effect", setting=name, reason=why)
     where = loaded[ListenSettings]
     with listen(where.host, where.port) as listening:
         log.info("gateway_listens", host=where.host, port=listening.getsockname()[1])

@@ -61,7 +61,7 @@ from services.gateway.jobs.ends import Ends
 from services.gateway.jobs.hub import Hub
 from services.gateway.queue import routes as queue_routes
 from services.gateway.retention import Retention
-from services.gateway.settings import GatewaySettings, LimitSettings, RetentionSettings
+from services.gateway.settings import GatewaySettings, LimitSettings, OlderSettings, RetentionSettings
 from services.gateway.ui import routes as ui_routes
 
 log = structlog.get_logger()
@@ -76,6 +76,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     GatewaySettings,
     LimitSettings,
     RetentionSettings,
+    OlderSettings,
     WebhookSettings,
     LocalRunnerSettings,
     GitHubSettings,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from libs.common.auth import keys
 from libs.common.settings import CoreSettings, Secret, Settings, setting
+from libs.common.settings.fields import fields
 
 
 class GatewaySettings(Settings, frozen=True):
@@ -128,3 +129,22 @@ class RetentionSettings(Settings, frozen=True):
             ge=0,
         ),
     ] = 90
+
+
+class OlderSettings(Settings, frozen=True):
+    """Settings of the systems that Slipway replaces and that mean nothing here; the gateway says so at its start."""
+
+    polling: Annotated[
+        str | None,
+        setting("BUILD_STATUS_POLLING_ENABLED", "has no effect: builds are always looked at, webhooks make it sooner"),
+    ] = None
+    mode: Annotated[
+        str | None, setting("DEPLOYMENT_MODE", "has no effect: what is set decides, a laptop is no special case")
+    ] = None
+    reload: Annotated[str | None, setting("API_RELOAD", "has no effect: restart the gateway to load other code")] = None
+
+    def said(self) -> Iterator[tuple[str, str]]:
+        """The names that are set, each with why it has no effect."""
+        for field in fields(type(self)):
+            if getattr(self, field.attribute) is not None:
+                yield field.setting.name, field.setting.doc

@@ -19,7 +19,7 @@ from libs.common.settings import (
 from services.builds.settings import GitHubSettings, LocalRunnerSettings, WebhookSettings
 from services.gateway.frame import Gateway
 from services.gateway.server import Server, listen
-from services.gateway.settings import GatewaySettings, LimitSettings, RetentionSettings
+from services.gateway.settings import GatewaySettings, LimitSettings, OlderSettings, RetentionSettings
 
 KEY = "slp_testtest_0123456789abcdef0123456789abcdef"
 ADMIN_KEY = "slp_adminkey_0123456789abcdef0123456789abcdef"
@@ -52,6 +52,7 @@ def settings(database_url: str, redis_url: str, **gateway: object) -> Loaded:
             GatewaySettings(**values),  # type: ignore[arg-type]
             LimitSettings(per_key=0, per_address=0, per_login=0),
             RetentionSettings(),
+            OlderSettings(),
             WebhookSettings(),
             GitHubSettings(),
             LocalRunnerSettings(),

@@ -1,6 +1,7 @@
 """The process: what it loads, how it refuses to start, and how it stops."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -90,6 +91,17 @@ def test_taken_port_is_one_line(database: str, redis: str) -> None:
     assert ended.returncode == 78
     assert ended.stderr.count("\n") == 1
     assert f"{port} is taken" in ended.stderr
+
+
+def test_older_settings_are_read(database: str, redis: str) -> None:
+    """A setting of an older system that means nothing here is said to have no effect, and hinders no start."""
+    with socket.socket() as other:  # so that the gateway ends by itself
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        ended = run(environ(database, redis, PORT=port, API_RELOAD="true", DEPLOYMENT_MODE="laptop"))
+    said = [json.loads(line) for line in ended.stdout.splitlines() if "setting_has_no_effect" in line]
+    assert [one["setting"] for one in said] == ["DEPLOYMENT_MODE", "API_RELOAD"]
 
 
 def test_wrong_settings_are_one_line_each(database: str, redis: str) -> None:
