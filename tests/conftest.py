@@ -21,8 +21,8 @@ _KINDS = ("sqlite", "postgresql")
 _HERE = Path(__file__).parent
 # Which of the two databases a folder's unmarked tests see in `make test` already; see pytest_generate_tests.
 _QUICK_ON = {
-    **dict.fromkeys(("configurations", "gateway", "images", "states", "webhooks"), "sqlite"),
-    "e2e": "postgresql",
+    **dict.fromkeys(("api", "configurations", "gateway", "images", "states", "webhooks"), "sqlite"),
+    **dict.fromkeys(("e2e", "worker", "workflows"), "postgresql"),
 }
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)
 
@@ -41,9 +41,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that wants a database once on each kind, or on those that its marker `databases` names.
 
-    Without a marker, tests of HTTP run on PostgreSQL, and those of the whole product on SQLite, in `make test-slow`
-    only: both would take `make test` over its five minutes. What differs there between the two databases has tests that
-    name both, and all of tests/standalone is SQLite.
+    Without a marker, tests of HTTP run on PostgreSQL, and those of workers and the whole product on SQLite, in `make
+    test-slow` only: both would take `make test` over its five minutes. What differs between the two databases has tests
+    that name both, tests/jobs runs on both, and all of tests/standalone is SQLite.
     """
     if "database_kind" not in metafunc.fixturenames:
         return

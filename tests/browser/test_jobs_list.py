@@ -3,6 +3,7 @@
 import re
 from urllib.parse import quote
 
+import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import PEOPLE
@@ -102,6 +103,7 @@ async def test_older_jobs_are_a_button_away(page: Page, site: Site) -> None:
     assert sorted(keys) == sorted([*pushed, str(newest)])
 
 
+@pytest.mark.slow
 async def test_the_list_comes_back_after_an_outage(chromium: Browser, own_site: Site) -> None:
     """When the gateway is replaced, the list says that it reconnects, and shows what happened meanwhile."""
     port = free_port()

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import PEOPLE
@@ -52,6 +53,7 @@ async def past(site: Site, page: Page, n: int) -> None:
     await site.until(is_past, f"tick {n} to be passed")
 
 
+@pytest.mark.slow
 async def test_a_log_survives_restarts_of_the_gateway(chromium: Browser, own_site: Site) -> None:
     """While gateways are stopped and killed behind one address, the page says so and comes back by itself, and at the
     end it shows each line of the log exactly once.
@@ -88,6 +90,7 @@ async def test_a_log_survives_restarts_of_the_gateway(chromium: Browser, own_sit
     assert len(numbers) > 150
 
 
+@pytest.mark.slow
 async def test_a_log_is_read_again_when_redis_lost_it(chromium: Browser, own_site: Site) -> None:
     """Redis loses everything while a log is watched: the page begins anew and shows each stored line exactly once."""
     await own_site.gateway(None, **PEOPLE)
@@ -156,6 +159,7 @@ async def test_lines_come_one_by_one(site: Site, page: Page) -> None:
     await expect(page.locator(".job-facts")).not_to_contain_text("Stage")
 
 
+@pytest.mark.slow
 async def test_a_stream_that_fell_behind_goes_on_where_it_was(site: Site, page: Page) -> None:
     """A client that the gateway cut off for reading too slowly comes back by itself and has every line."""
     marks = site.marks()

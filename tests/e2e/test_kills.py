@@ -107,6 +107,7 @@ async def test_a_worker_killed_while_a_build_runs(site: Site, measured: Measured
     assert (await site.text(job_id)).splitlines().count("began") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.databases("sqlite")
 async def test_a_frozen_worker_loses_its_build_before_another_begins(site: Site) -> None:
     """SIGSTOP past the lease: its build's processes die, another worker takes over, its own late words are refused."""
@@ -176,6 +177,7 @@ async def test_redis_emptied_with_jobs_waiting_and_running(site: Site, measured:
     assert marks.violations() == []
 
 
+@pytest.mark.slow
 @pytest.mark.databases("sqlite")
 async def test_redis_restarted_with_jobs_waiting_and_running(site: Site, redis_server: RedisServer) -> None:
     """A restart in order: nothing is run twice, nothing is forgotten."""
@@ -194,6 +196,7 @@ async def _is_ready_without_redis(site: Site) -> bool:
     return (ready.status_code, ready.json()["redis"], ready.json()["database"]) == (200, False, True)
 
 
+@pytest.mark.slow
 @pytest.mark.databases("postgresql")
 async def test_redis_killed_under_accepts(site: Site, redis_server: RedisServer) -> None:
     """While Redis is away pushes are accepted and running builds go on; all of them end once it is back."""
@@ -217,6 +220,7 @@ async def _has_ended(site: Site, job_id: UUID) -> bool:
     return bool((await site.row(job_id)).status == "success")
 
 
+@pytest.mark.slow
 @pytest.mark.databases("postgresql")
 async def test_every_connection_to_the_database_is_cut(site: Site) -> None:
     """As at a restart of PostgreSQL: gateway and worker connect again, the build goes on, later ones run."""
@@ -234,6 +238,7 @@ async def test_every_connection_to_the_database_is_cut(site: Site) -> None:
     assert marks.runs() == [str(job_id)]
 
 
+@pytest.mark.slow
 @pytest.mark.databases("sqlite", "postgresql")
 async def test_everything_killed_at_once(site: Site, redis_server: RedisServer) -> None:
     """As when the machine loses its power: after the start all jobs, running, waiting and just accepted, end once."""

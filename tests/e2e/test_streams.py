@@ -106,6 +106,7 @@ async def test_clients_resume_at_the_next_gateway(site: Site) -> None:
     await all_have_the_log(site, job_id, roamed, 200)
 
 
+@pytest.mark.slow
 @pytest.mark.databases("sqlite")
 async def test_clients_of_a_killed_gateway_resume_at_another(site: Site) -> None:
     """kill -9 breaks the streams off in the middle of anything; the clients lose nothing by it."""

@@ -122,6 +122,7 @@ def test_ready_means_that_the_administrator_can_log_in(standalone: Standalone) -
         assert json.load(response)["token_type"] == "bearer"
 
 
+@pytest.mark.slow
 def test_what_the_operator_has_set_stays(standalone: Standalone) -> None:
     """No secret is made for a setting that somebody has set, nor a common one beside a forge's own."""
     said = standalone.start(GITEA_WEBHOOK_SECRET="a secret of ours", API_KEYS="a key of ours")
@@ -165,6 +166,7 @@ def test_what_stands_in_the_way_is_one_clear_line(standalone: Standalone, tmp_pa
     assert standalone.status("/ready") == 200
 
 
+@pytest.mark.slow
 def test_a_setting_that_a_program_refuses_ends_the_start(standalone: Standalone) -> None:
     """A key that strangers can guess stops everything, with the line of whoever reads it first and no restart."""
     code, output = standalone.refused(SECRET_KEY="short")
@@ -184,6 +186,7 @@ def test_a_database_that_does_not_answer_is_one_line(standalone: Standalone) -> 
     assert last == "the database cannot be brought to this version; the lines above say why"
 
 
+@pytest.mark.slow
 def test_the_operators_redis_and_database_are_used(standalone: Standalone, redis: str, tmp_path: Path) -> None:
     """With REDIS_URL and DATABASE_URL set nothing of our own stands beside them."""
     standalone.start(REDIS_URL=redis, DATABASE_URL=f"sqlite:///{tmp_path / 'elsewhere.db'}")
