@@ -167,6 +167,7 @@ async def test_a_repository_on_github_actions(page: Page, site: Site) -> None:
     await page.get_by_label("Workflow file").fill("image.yml")
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("Saved.").first).to_be_visible()
+    await page.reload()  # the page does so by itself, and what was typed meanwhile would be gone
     await page.get_by_label("Token", exact=True).fill("ghp_a-token-of-github")
     await page.get_by_label("Tell the forge").uncheck()
     await page.get_by_role("button", name="Save the access").click()
