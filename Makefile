@@ -8,6 +8,8 @@ UV_VERSION := 0.13.8
 # Test processes at once: two for each core of the smallest machine that the suite is timed on, because many tests wait for
 # leases and processes.
 JOBS ?= 4
+# worksteal: neighbours share what their module starts, and nobody waits at the end for the one with the longest tests.
+PARALLEL = -n $(JOBS) --dist worksteal
 
 # The newest Python from 3.11 on that can make virtual environments; PYTHON=... chooses another.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do \
@@ -24,10 +26,10 @@ run: $(VENV)/.standalone ## start everything on this machine (PORT=9000 for anot
 	@exec $(BIN)/python -m workers.standalone
 
 test: $(VENV)/.dev ## run the tests on real servers that they bring themselves
-	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the long tests: kill matrix, fuzzers
-	@$(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and import rules; what CI runs
 	@$(BIN)/ruff format --check

@@ -9,6 +9,7 @@ import pytest
 import redis as redis_client
 from hypothesis import HealthCheck
 
+from libs.common.collector import collect_seldom
 from tests import containers
 from tests.measures import Measured, noting, show
 from tests.servers import CannotServe, Databases, LocalRedis, RedisServer, close_run_folder, free_port, open_run_folder
@@ -22,7 +23,7 @@ _HERE = Path(__file__).parent
 # Which of the two databases a folder's unmarked tests see in `make test` already; see pytest_generate_tests.
 _QUICK_ON = {
     **dict.fromkeys(("api", "configurations", "gateway", "images", "states", "webhooks"), "sqlite"),
-    **dict.fromkeys(("e2e", "worker", "workflows"), "postgresql"),
+    **dict.fromkeys(("e2e", "jobs", "worker", "workflows"), "postgresql"),
 }
 _MARKERS = ("databases(*kinds): run only on these of sqlite and postgresql",)
 
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     open_run_folder()
+    collect_seldom()  # as the product's processes do; a test in seven's time went into looking for cyclic garbage
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -41,9 +43,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that wants a database once on each kind, or on those that its marker `databases` names.
 
-    Without a marker, tests of HTTP run on PostgreSQL, and those of workers and the whole product on SQLite, in `make
-    test-slow` only: both would take `make test` over its five minutes. What differs between the two databases has tests
-    that name both, tests/jobs runs on both, and all of tests/standalone is SQLite.
+    Without a marker, tests of HTTP run on PostgreSQL, and those of jobs, workers and the whole product on SQLite, in
+    `make test-slow` only: both would take `make test` over its five minutes. What differs between the two databases has
+    tests that name both, and all of tests/standalone is SQLite.
     """
     if "database_kind" not in metafunc.fixturenames:
         return
