@@ -29,8 +29,10 @@ UID = 62000 + os.getpid() % 1000 * 2
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc and child subreapers")
 root = pytest.mark.skipif(os.getuid() != 0, reason="only root can run commands as another user")
+# Under root, where builds have users of their own, the other way is left to the long run.
+left = [pytest.mark.slow] if os.getuid() == 0 else []
 users = pytest.mark.parametrize(
-    "uid", [pytest.param(None, id="same-user"), pytest.param(UID, id="own-user", marks=root)]
+    "uid", [pytest.param(None, id="same-user", marks=left), pytest.param(UID, id="own-user", marks=root)]
 )
 
 # Ways out of a process group and of a family: each leaves `sleep 1000` behind unless it is caught.

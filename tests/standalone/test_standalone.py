@@ -114,6 +114,7 @@ def test_first_and_second_start(standalone: Standalone) -> None:
     assert standalone.nobody_left()
 
 
+@pytest.mark.slow
 def test_ready_means_that_the_administrator_can_log_in(standalone: Standalone) -> None:
     """The login that the first start shows works at that very moment."""
     said = standalone.start()

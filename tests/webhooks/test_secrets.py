@@ -97,12 +97,15 @@ async def test_an_address_is_for_its_repository_only(site: Site) -> None:
     assert (await site.post("gitea", push_request("gitea", secret="s"), address=uid)).status_code == 202
 
 
-@pytest.mark.parametrize("address", ["nobody", "x" * 22, "x" * 300, "%00", "é", "..%2F", "%FF"])
-async def test_unknown_addresses(site: Site, address: str) -> None:
+NOBODYS = ["nobody", "x" * 22, "x" * 300, "%00", "é", "..%2F", "%FF"]
+
+
+async def test_unknown_addresses(site: Site) -> None:
     """An address that nobody was given is a 404 in the envelope, and so is one of another forge's repository."""
-    answer = await site.post("gitea", push_request("gitea", secret=SECRETS["gitea"]), address=address)
-    assert answer.status_code == 404, answer.text
-    assert answer.json()["error"]["code"] in {"REPOSITORY_NOT_FOUND", "NOT_FOUND"}
+    for address in NOBODYS:
+        answer = await site.post("gitea", push_request("gitea", secret=SECRETS["gitea"]), address=address)
+        assert answer.status_code == 404, answer.text
+        assert answer.json()["error"]["code"] in {"REPOSITORY_NOT_FOUND", "NOT_FOUND"}
 
 
 async def test_an_address_of_another_forge(site: Site) -> None:
