@@ -174,6 +174,7 @@ async def killed_at(url: str, place: str) -> AsyncIterator[None]:
         await process.wait()
 
 
+@pytest.mark.slow
 async def test_killed_before_the_commit(site: Site) -> None:
     """A gateway that is killed before the commit has done nothing and locks nothing: the next request does it."""
     client, place = await site.gateway(Gates()), "held before the commit"
@@ -184,6 +185,7 @@ async def test_killed_before_the_commit(site: Site) -> None:
     assert await site.done() == 1
 
 
+@pytest.mark.slow
 async def test_killed_after_the_commit(site: Site) -> None:
     """A gateway that is killed between commit and answer: the next request does nothing and learns what was done."""
     client = await site.gateway()

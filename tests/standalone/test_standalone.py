@@ -133,6 +133,7 @@ def test_what_the_operator_has_set_stays(standalone: Standalone) -> None:
     assert kept == {"secret_key", "admin_password"}
 
 
+@pytest.mark.slow
 def test_killing_the_parent_leaves_no_orphan_and_the_next_start_works(standalone: Standalone) -> None:
     """kill -9 of the parent ends every process; a start right after it waits for that instead of failing."""
     standalone.start()
@@ -142,6 +143,7 @@ def test_killing_the_parent_leaves_no_orphan_and_the_next_start_works(standalone
     wait_until(standalone.nobody_left, "the end of every process")
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_way_is_one_clear_line(standalone: Standalone, tmp_path: Path) -> None:
     """A second instance, a taken port, a folder that cannot be written and a wrong setting are told, not traced."""
     standalone.start()

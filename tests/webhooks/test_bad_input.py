@@ -55,6 +55,7 @@ def _error(answer: httpx.Response) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("forge", FORGES)
+@pytest.mark.slow
 async def test_signatures_that_prove_nothing(site: Site, forge: str) -> None:
     """Missing, empty, wrong and foreign signatures are 401 with a reason, and nothing is built."""
     header, good = SIGNATURE[forge], push_request(forge, secret=SECRETS[forge])

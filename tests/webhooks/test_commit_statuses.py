@@ -161,6 +161,7 @@ async def test_ends_have_words_of_their_own(
         assert here.gitea.statuses[-1].description == description
 
 
+@pytest.mark.slow
 async def test_an_older_pending_comes_too_late(site: Site, database: str, redis: str) -> None:
     """Of a build that ended before anything was told, only its end is told; a retry is pending again."""
     async with pushed(site) as here:
@@ -175,6 +176,7 @@ async def test_an_older_pending_comes_too_late(site: Site, database: str, redis:
             await here.told("success")
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 async def test_an_outage_is_waited_out(site: Site, database: str, redis: str) -> None:
     """A forge that is away gets the status when it is back, and the waiting job says why it waits."""
@@ -272,6 +274,7 @@ async def test_a_token_is_kept_and_never_shown(site: Site) -> None:
         assert GITEA_TOKEN not in (await admin(site).get("/api/v1/audit")).text
 
 
+@pytest.mark.slow
 async def test_a_deleted_repository_is_not_told(site: Site, database: str, redis: str) -> None:
     """What was to be told of a repository that is gone ends quietly."""
     async with pushed(site) as here:

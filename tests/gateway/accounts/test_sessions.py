@@ -96,6 +96,7 @@ async def test_logout_ends_the_session(town: Town) -> None:
         ("expires_at", timedelta(seconds=1), "SESSION_ENDED"),
     ],
 )
+@pytest.mark.slow
 async def test_sessions_have_an_end(town: Town, column: str, age: timedelta, expected: str) -> None:
     """A session ends a day after its last use, and after two weeks however much it is used."""
     bob = await town.newcomer("bob")
@@ -177,6 +178,7 @@ async def test_other_sites_sign_nobody_in(town: Town) -> None:
         ("production", "127.0.0.1", 1, None, False),
     ],
 )
+@pytest.mark.slow
 async def test_secure_cookies(
     database: str, redis: str, env: str, host: str, hops: int, forwarded: str | None, secure: bool
 ) -> None:
