@@ -142,7 +142,7 @@ async def test_ready_tells_that_pushed_code_runs_here(gateway: httpx.AsyncClient
 
 @pytest.mark.parametrize(("token", "word"), [(TOKEN, "healthy"), ("ghp_of-nobody", "unhealthy")])
 async def test_github_is_looked_at(database: str, redis: str, token: str, word: str) -> None:
-    """With an account for GitHub the routes tell, without waiting for it, whether GitHub is there and accepts it."""
+    """With an account for GitHub the routes tell whether GitHub is there and accepts it."""
     with FakeGitHub() as fake:
         chosen = Loaded([*settings(database, redis), GitHubSettings(token=Secret(token), api_url=fake.url)])
         async with served(create_app(chosen)) as gateway:

@@ -13,10 +13,12 @@ from services.gateway.health.checks import Check
 # A monitor asks every few seconds, from each gateway; GitHub is asked once a minute.
 _LOOK_EVERY_S: Final = 60.0
 _PATIENCE_S: Final = 10.0
+# Whoever asks when it is time to look again waits this long for what is found: GitHub mostly answers in a third of it.
+_WAIT_S: Final = 0.5
 
 
 class GitHubCheck:
-    """An AskCheck that answers what was found last and never waits for GitHub.
+    """An AskCheck that looks now and then, and never lets anybody wait long for GitHub.
 
     It asks for the account's rate limit, which does not count against it. The operator's App has no token of its own,
     so with an App only the way to GitHub is tried.
@@ -36,6 +38,8 @@ class GitHubCheck:
         now = time.monotonic()
         if self._looked_at_s is None or now - self._looked_at_s > _LOOK_EVERY_S:
             self._looked_at_s, self._looking = now, asyncio.create_task(self._look())
+        if self._looking is not None:
+            await asyncio.wait({self._looking}, timeout=_WAIT_S)
         return self._found
 
     async def close(self) -> None:
