@@ -1,8 +1,8 @@
 """Recipes for those who serve others meanwhile: short texts are read at once, longer ones in a thread.
 
 The slowest text of a megabyte takes 0.4 s. Meanwhile the event loop waits some milliseconds for its turn, because the
-thread holds the interpreter: reads beside such texts one after the other have a p99 of 23 ms, beside the longest example
-2.7 (docs/benchmarks.md). A process of its own would save that, and cost a process.
+thread holds the interpreter: reads beside such texts have a p99 of 23 ms, beside the longest example 2.7
+(docs/benchmarks.md). A process of its own would save that, and cost a process.
 """
 
 import asyncio
