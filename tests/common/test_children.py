@@ -383,9 +383,10 @@ async def test_limits_hold_for_a_command(tmp_path: Path, script: str, limits: di
     assert says in text_of(frames, "stderr")
 
 
+# `exec`: the last command must not need a process of its own, of which there may be none left.
 BOMBS = {
-    "fork": "bomb() { bomb | bomb & }; bomb; sleep 1000",
-    "fork with sessions": """export B='setsid sh -c "$B" & setsid sh -c "$B"'; setsid sh -c "$B"; sleep 1000""",
+    "fork": "bomb() { bomb | bomb & }; bomb; exec sleep 1000",
+    "fork with sessions": """export B='setsid sh -c "$B" & setsid sh -c "$B"'; setsid sh -c "$B"; exec sleep 1000""",
 }
 
 
