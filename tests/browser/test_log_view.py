@@ -15,6 +15,7 @@ from tests.e2e.site import Site, pipeline
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.slow
 async def test_colours_can_be_read(chromium: Browser, site: Site, theme: Theme) -> None:
     """Every colour that a program can ask for has a contrast of 4.5 in both themes, and axe finds nothing grave."""
     palette = "".join(f"printf '\\033[{code}mcolour {code}\\033[0m\\n'\n" for code in (*range(30, 38), *range(90, 98)))
@@ -131,6 +132,7 @@ async def test_search(site: Site, page: Page) -> None:
     await expect(page.locator(".log-row mark")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_times_wrapping_and_copies(site: Site, page: Page) -> None:
     """Times are shown in two ways, lines wrapped or not, the log downloaded, a command copied without a token."""
     job_id = await site.build(pipeline("echo " + "word " * 200 + "end", "printf '\\033[31mred\\033[0m\\n'"))

@@ -226,6 +226,7 @@ async def test_kill_9_of_the_worker_ends_everything(script: str, uid: int | None
 @linux
 @users
 @escapes
+@pytest.mark.slow
 async def test_a_frozen_worker_loses_its_children(script: str, uid: int | None) -> None:
     """A stopped worker writes no heartbeat: its child ends although the pipe is open."""
     with worker(task(script, uid=uid, silence_s=1)) as (process, mark, _):
@@ -412,6 +413,7 @@ async def test_a_fork_bomb_stays_in_its_limit_and_ends(bomb: str) -> None:
 @linux
 @root
 @pytest.mark.parametrize("bomb", [pytest.param(bomb, id=name) for name, bomb in BOMBS.items()])
+@pytest.mark.slow
 async def test_a_fork_bomb_ends_without_root_too(bomb: str) -> None:
     """A supervisor that is not root counts its user's other processes in, and gets rid of a fork bomb."""
     uid = UID + 1

@@ -115,6 +115,7 @@ def test_wrong_settings_are_one_line_each(database: str, redis: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "short", "change-me-change-me-change-me-change-me"])
+@pytest.mark.slow
 def test_weak_secret_key_does_not_start(database: str, redis: str, secret: str) -> None:
     """A weak SECRET_KEY stops the start of a production gateway, in one line that says how to make a good one."""
     ended = run(environ(database, redis, SECRET_KEY=secret))
@@ -137,6 +138,7 @@ def test_help() -> None:
     assert "API_PORT" in ended.stdout
 
 
+@pytest.mark.slow
 async def test_development_needs_no_secrets(database: str, redis: str) -> None:
     """ENV=development starts without SECRET_KEY and takes the documented key."""
     port = free_port()

@@ -135,6 +135,7 @@ async def test_a_turn_is_not_lost_on_a_job_that_its_lane_keeps_back(world: World
     assert gate.started.index("bob 1") < gate.started.index("bob 2")
 
 
+@pytest.mark.slow
 async def test_jobs_that_have_begun_keep_their_places(world: World, gate: Gate) -> None:
     """A job that comes back for its next step is not put behind the first jobs of others again and again."""
     steps: list[str] = []

@@ -89,6 +89,7 @@ async def test_signatures_that_prove_nothing(site: Site, forge: str) -> None:
 
 
 @pytest.mark.parametrize("forge", FORGES)
+@pytest.mark.slow
 async def test_a_changed_body_is_refused(site: Site, forge: str) -> None:
     """One byte more than was signed is 401, where the forge signs bodies."""
     request = push_request(forge, secret=SECRETS[forge])
@@ -130,6 +131,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("forge", ["gitea", "github"])
+@pytest.mark.slow
 async def test_signed_nonsense(site: Site, forge: str) -> None:
     """A body that is no payload, signed with the right secret, is 400 with a code that says what is wrong with it."""
     for name, (body, code) in BODIES.items():

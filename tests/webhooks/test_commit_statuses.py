@@ -193,6 +193,7 @@ async def test_an_outage_is_waited_out(site: Site, database: str, redis: str) ->
         await here.told("success")
 
 
+@pytest.mark.slow
 async def test_a_refusal_is_said_once_and_spoils_no_build(site: Site, database: str, redis: str) -> None:
     """The report ends as failed with the forge's words, the build is none the worse; a person retries the report."""
     async with pushed(site) as here, worker(database, redis, GitHubSettings()) as provider:
@@ -214,6 +215,7 @@ async def test_a_refusal_is_said_once_and_spoils_no_build(site: Site, database: 
 
 
 @pytest.mark.parametrize("body", [{"api_token": None}, {"report_status": False}], ids=["no token", "switched off"])
+@pytest.mark.slow
 async def test_nobody_is_told_without_leave(site: Site, body: dict[str, Any]) -> None:
     """Without a token, or where the repository does not want it, no job is made."""
     async with pushed(site, **body) as here:
@@ -228,6 +230,7 @@ async def test_what_a_person_started_is_not_told(site: Site) -> None:
         assert await here.reports() == []
 
 
+@pytest.mark.slow
 async def test_the_operators_token_needs_leave(site: Site, database: str, redis: str) -> None:
     """On GitHub the operator's token tells of a repository's builds only where a superuser allowed that."""
     with FakeGitHub() as github:
@@ -290,6 +293,7 @@ async def test_a_deleted_repository_is_not_told(site: Site, database: str, redis
         assert here.gitea.statuses == []
 
 
+@pytest.mark.slow
 async def test_a_pipeline_of_its_own_has_a_context_of_its_own(site: Site) -> None:
     """Two registrations of one repository with different pipelines do not overwrite each other's status."""
     usual = {"executor": "local", "pipeline_path": ".slipway.yml", "workflow_file": None}

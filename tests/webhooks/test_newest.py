@@ -68,6 +68,7 @@ async def test_waiting_builds_of_the_branch_end_with_the_reason(newest_wins: Sit
     assert (shown["status"], shown["error"]["code"]) == ("cancelled", "SUPERSEDED")
 
 
+@pytest.mark.slow
 async def test_other_branches_tags_and_pull_requests_are_left_alone(newest_wins: Site) -> None:
     """A tag of the branch's name neither cancels its builds nor is cancelled by a push, nor is a pull request."""
     site = newest_wins
@@ -82,6 +83,7 @@ async def test_other_branches_tags_and_pull_requests_are_left_alone(newest_wins:
     assert {(await job(site, one)).status for one in (main, other, tag, newest)} == {"pending"}
 
 
+@pytest.mark.slow
 async def test_without_the_option_all_pushes_are_built(site: Site) -> None:
     """By default builds of one branch wait for each other."""
     for number in (1, 2, 3):
@@ -129,6 +131,7 @@ def _builds_worker(world: World, run: Any) -> Any:
     return world.worker(Handler(RunBuild, run, on_end=rule.on_end))
 
 
+@pytest.mark.slow
 async def test_the_limit_of_a_repository_is_that_of_its_lanes(site: Site, redis: str) -> None:
     """A repository that may build a branch twice at once gets jobs with that limit."""
     await accepted(site, push(1))

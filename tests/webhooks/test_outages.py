@@ -14,7 +14,7 @@ from tests.servers import Databases, RedisServer, free_port
 from tests.webhooks.site import SECRETS, Site, open_site
 from tests.world import eventually
 
-pytestmark = pytest.mark.databases("sqlite", "postgresql")
+pytestmark = [pytest.mark.slow, pytest.mark.databases("sqlite", "postgresql")]
 
 
 @pytest.fixture(autouse=True)

@@ -123,6 +123,7 @@ async def test_a_token_is_never_in_the_log(site: Site, github: FakeGitHub) -> No
         pytest.param(instead(b"{"), id="half an answer", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 async def test_an_outage_while_a_run_is_followed_is_waited_out(site: Site, github: FakeGitHub, fault: Fault) -> None:
     """The job says what it waits for, and the build ends as its run did."""
     async with site.worker():
@@ -148,6 +149,7 @@ async def test_an_outage_while_a_run_is_followed_is_waited_out(site: Site, githu
         pytest.param(secondary_limit(None), id="secondary without a time", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 async def test_a_rate_limit_is_waited_for_until_its_end(site: Site, github: FakeGitHub, fault: Fault) -> None:
     """The job says until when; meanwhile no build of this account asks GitHub for anything."""
     async with site.worker():
@@ -166,6 +168,7 @@ async def test_a_rate_limit_is_waited_for_until_its_end(site: Site, github: Fake
         assert len(github.seen) == seen
 
 
+@pytest.mark.slow
 async def test_a_deleted_run_ends_its_build(site: Site, github: FakeGitHub) -> None:
     """RUN_DELETED, when the repository is still there."""
     async with site.worker():
