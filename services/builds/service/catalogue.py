@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.database import Database, UTCDateTime
@@ -12,6 +12,7 @@ from libs.common.http.principal import Principal
 from services.builds.errors import UnknownBuild
 from services.builds.models import Build, BuildState, Promotion, Repository
 from services.builds.service.channels import CELL, HAS_CELL, channels_of
+from services.builds.service.visible import visible_to
 from services.builds.states import ENDED, BuildStatus
 
 
@@ -95,10 +96,7 @@ async def find_builds(
 
 def builds_seen_by(principal: Principal) -> ColumnElement[bool]:
     """The condition for builds that exist for the caller."""
-    if principal.is_superuser:
-        return true()
-    shared = Build.owner.is_(None)
-    return shared if principal.user_id is None else or_(shared, Build.owner == principal.user_id)
+    return visible_to(principal, Build.owner)
 
 
 async def numbered_build(tx: AsyncConnection, principal: Principal, number: int) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, true, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import audit
@@ -29,6 +29,7 @@ from services.builds.models import Configuration, ConfigurationVersion
 from services.builds.schemas.configurations import Difference, FieldChange, NewConfiguration
 from services.builds.service.lookup import one_at_a_time
 from services.builds.service.recipes import Recipes
+from services.builds.service.visible import visible_to
 
 VERSIONS_KEPT: Final = 200
 """Of each configuration, the newest: some years of weekly changes. More would let a script fill the disk by itself."""
@@ -59,7 +60,7 @@ class Configurations:
 
         Raises Invalid when the recipes of the page are too long together.
         """
-        theirs = visible_to(principal)
+        theirs = visible_to(principal, Configuration.owner)
         order = (Configuration.updated_at.desc(), Configuration.id.desc())
         lengths = select(func.length(Configuration.yaml_content)).where(theirs).order_by(*order)
         rows = select(Configuration.__table__).where(theirs).order_by(*order)
@@ -170,16 +171,10 @@ class Configurations:
             raise InvalidConfiguration(message, details=msgspec.to_builtins(found.problems))
 
 
-def visible_to(principal: Principal) -> ColumnElement[bool]:
-    """The condition for configurations that exist for the caller."""
-    if principal.is_superuser:
-        return true()
-    shared = Configuration.owner.is_(None)
-    return shared if principal.user_id is None else or_(shared, Configuration.owner == principal.user_id)
-
-
 async def _visible(tx: AsyncConnection, principal: Principal, config_id: int, *, lock: bool = False) -> Any:
-    query = select(Configuration.__table__).where(Configuration.id == config_id, visible_to(principal))
+    query = select(Configuration.__table__).where(
+        Configuration.id == config_id, visible_to(principal, Configuration.owner)
+    )
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise UnknownConfiguration(f"Configuration {config_id} not found")

@@ -14,7 +14,7 @@ from libs.common.http.principal import Principal
 from services.builds.errors import UnknownDelivery
 from services.builds.forges import kept
 from services.builds.models import Delivery, Repository
-from services.builds.service.repositories import visible_to
+from services.builds.service.visible import visible_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +107,9 @@ def _whole() -> Select[Any]:
 
 def _seen_by(principal: Principal) -> ColumnElement[bool]:
     if principal.is_superuser:
-        return visible_to(principal)
+        return visible_to(principal, Repository.owner)
     theirs = or_(Repository.owner.is_not(None), Delivery.verdict != "refused")
-    return Repository.id.is_not(None) & visible_to(principal) & theirs
+    return Repository.id.is_not(None) & visible_to(principal, Repository.owner) & theirs
 
 
 def _conditions(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:

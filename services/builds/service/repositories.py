@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common import audit
@@ -36,6 +36,7 @@ from services.builds.schemas.repositories import VARIABLES_MAX, NewRepository, R
 from services.builds.service.history import end_build
 from services.builds.service.lookup import new_repository, one_at_a_time
 from services.builds.service.sealed import Credentials, Vault, WebhookSecret
+from services.builds.service.visible import visible_to
 from services.builds.states import Executor
 
 WEBHOOK_SECRETS_MAX: Final = 5
@@ -80,7 +81,7 @@ class Repositories:
         self, principal: Principal, *, forge: str | None, full_name: str | None, limit: int, offset: int
     ) -> tuple[list[Kept], int]:
         """List the repositories that the caller sees, newest first, with the total of the filter."""
-        wanted = [visible_to(principal)]
+        wanted = [visible_to(principal, Repository.owner)]
         wanted += [Repository.forge == forge] if forge is not None else []
         wanted += [Repository.full_name == full_name] if full_name is not None else []
         query = select(Repository.__table__).where(*wanted).order_by(Repository.id.desc())
@@ -256,14 +257,6 @@ class Repositories:
             return Kept(row, problem=error.message)
 
 
-def visible_to(principal: Principal) -> ColumnElement[bool]:
-    """The condition for repositories that exist for the caller."""
-    if principal.is_superuser:
-        return true()
-    shared = Repository.owner.is_(None)
-    return shared if principal.user_id is None else or_(shared, Repository.owner == principal.user_id)
-
-
 def may_run_on(executor: str, principal: Principal) -> None:
     """Raise LocalNotAllowed when builds of this executor run as the worker, and the caller's code may not."""
     if executor == Executor.LOCAL and not (principal.may_run_local or principal.is_superuser):
@@ -281,7 +274,7 @@ def _check_executor(executor: str | None, forge: str) -> None:
 
 
 async def _visible(tx: AsyncConnection, principal: Principal, uid: str, *, lock: bool = False) -> Any:
-    query = select(Repository.__table__).where(Repository.uid == uid, visible_to(principal))
+    query = select(Repository.__table__).where(Repository.uid == uid, visible_to(principal, Repository.owner))
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise UnknownRepository(f"Repository not found: {uid}")

@@ -30,8 +30,9 @@ from services.builds.models import Delivery, Repository
 from services.builds.service import deliveries
 from services.builds.service.delivery_log import visible_delivery
 from services.builds.service.lookup import concerned
-from services.builds.service.repositories import may_run_on, visible_to
+from services.builds.service.repositories import may_run_on
 from services.builds.service.starts import Start, start_builds
+from services.builds.service.visible import visible_to
 from services.builds.settings import WebhookSettings
 from services.builds.states import Executor
 
@@ -152,7 +153,12 @@ def _unfit(problem: str) -> Invalid:
 async def _named(tx: AsyncConnection, principal: Principal, name: str) -> Any:
     """Find a repository by its uid, or by its full name: one's own goes before shared ones."""
     named = or_(Repository.uid == name, Repository.full_name == name)
-    query = select(Repository.__table__).where(named, visible_to(principal)).order_by(Repository.id).limit(_SHOWN)
+    query = (
+        select(Repository.__table__)
+        .where(named, visible_to(principal, Repository.owner))
+        .order_by(Repository.id)
+        .limit(_SHOWN)
+    )
     found = (await tx.execute(query)).all()
     by_uid = [row for row in found if row.uid == name]
     own = [row for row in found if row.owner is not None and row.owner == principal.user_id]
